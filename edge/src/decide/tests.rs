@@ -1,0 +1,433 @@
+use std::collections::BTreeMap;
+
+use portcullis_shared::claims::{AccessClaims, Audience};
+use portcullis_shared::error::TokenError;
+use portcullis_shared::problem::ProblemCode;
+use proptest::prelude::*;
+
+use super::{Decision, Refusal, RequestView, TokenVerdict, decide};
+use crate::policy::{Destination, Policy};
+
+const NOW: i64 = 1_800_000_000;
+const VENUE: &str = "11111111-1111-7111-8111-111111111111";
+
+#[derive(Default)]
+struct Ask {
+    method: String,
+    url: String,
+    authorization: Option<String>,
+    content_length: Option<String>,
+}
+
+impl Ask {
+    fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            url: format!("https://edge.example{path}"),
+            ..Self::default()
+        }
+    }
+
+    fn bearing(self, token: &str) -> Self {
+        Self {
+            authorization: Some(format!("Bearer {token}")),
+            ..self
+        }
+    }
+}
+
+impl RequestView for Ask {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn authorization(&self) -> Option<&str> {
+        self.authorization.as_deref()
+    }
+
+    fn content_length(&self) -> Option<String> {
+        self.content_length.clone()
+    }
+}
+
+fn policy() -> Policy {
+    Policy::parse(
+        r#"{"issuer": "i", "audience": "a", "routes": [
+            {"path": "/public/*", "upstream": "app", "public": true},
+            {"path": "/echo", "upstream": "app", "authenticated": true},
+            {"path": "/check", "methods": ["GET"], "forward_auth": true, "authenticated": true},
+            {"path": "/purchase", "methods": ["POST"], "upstream": "app", "require": {"permission": "tickets:purchase"}, "max_body_bytes": 100},
+            {"path": "/admin", "methods": ["GET"], "upstream": "app", "require": {"role": "admin"}},
+            {"path": "/venues/{id}/tickets", "upstream": "app", "require": {"permission": "tickets:view"}, "venue": "id"},
+            {"path": "/venues/{id}/door", "upstream": "app", "require": {"role": "door-staff"}, "venue": "id"},
+            {"path": "/withdraw", "methods": ["POST"], "upstream": "app", "authenticated": true, "step_up": {"max_age": 300, "acr": "aal2"}},
+            {"path": "/recent", "upstream": "app", "authenticated": true, "step_up": {"max_age": 60}}
+        ]}"#,
+    )
+    .unwrap()
+}
+
+fn claims() -> AccessClaims {
+    AccessClaims {
+        iss: "i".to_owned(),
+        aud: Audience::One("a".to_owned()),
+        sub: "user".to_owned(),
+        exp: NOW + 900,
+        iat: NOW,
+        nbf: None,
+        jti: "jti".to_owned(),
+        client_id: None,
+        sid: "session".to_owned(),
+        tenant_id: "tenant".to_owned(),
+        role: Some("customer".to_owned()),
+        permissions: vec!["tickets:purchase".to_owned()],
+        venues: BTreeMap::from([(VENUE.to_owned(), vec!["door-staff".to_owned()])]),
+        venues_truncated: false,
+        auth_time: Some(NOW - 30),
+        amr: vec!["pwd".to_owned()],
+        acr: Some("aal1".to_owned()),
+    }
+}
+
+fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<AccessClaims>, Refusal> {
+    match decide(ask, &policy(), |_| verdict, NOW) {
+        Decision::Pass(pass) => Ok(pass.identity),
+        Decision::Refuse(refusal) => Err(refusal),
+        Decision::Verify(token) => panic!("nobody knows {token}"),
+    }
+}
+
+fn with(ask: Ask, claims: AccessClaims) -> Result<Option<AccessClaims>, Refusal> {
+    verdict(&ask.bearing("token"), TokenVerdict::Verified(claims))
+}
+
+fn without(ask: &Ask) -> Result<Option<AccessClaims>, Refusal> {
+    verdict(ask, TokenVerdict::Unknown)
+}
+
+#[test]
+fn a_public_route_passes_without_a_token_and_attaches_the_identity_of_a_good_one() {
+    assert_eq!(without(&Ask::new("GET", "/public/x")).unwrap(), None);
+    assert_eq!(
+        with(Ask::new("GET", "/public/x"), claims()).unwrap(),
+        Some(claims())
+    );
+}
+
+#[test]
+fn a_bad_token_on_a_public_route_is_refused() {
+    let ask = Ask::new("GET", "/public/x").bearing("token");
+    let refusal = verdict(&ask, TokenVerdict::Refused(TokenError::unknown_key())).unwrap_err();
+    assert_eq!(refusal.code, ProblemCode::InvalidToken);
+    let ask = Ask {
+        authorization: Some("Bearer ".to_owned()),
+        ..Ask::new("GET", "/public/x")
+    };
+    assert_eq!(without(&ask).unwrap_err().code, ProblemCode::InvalidToken);
+}
+
+#[test]
+fn another_scheme_on_a_public_route_is_the_upstreams_to_judge() {
+    let ask = Ask {
+        authorization: Some("Basic dXNlcjpwYXNz".to_owned()),
+        ..Ask::new("POST", "/public/x")
+    };
+    assert_eq!(without(&ask).unwrap(), None);
+    let ask = Ask {
+        authorization: Some("Basic dXNlcjpwYXNz".to_owned()),
+        ..Ask::new("POST", "/echo")
+    };
+    assert_eq!(without(&ask).unwrap_err().challenge.as_deref(), Some("Bearer"));
+}
+
+#[test]
+fn a_request_without_a_token_is_challenged_without_an_error_code() {
+    let refusal = without(&Ask::new("GET", "/echo")).unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.challenge.as_deref()),
+        (ProblemCode::InvalidToken, Some("Bearer"))
+    );
+}
+
+#[test]
+fn a_refused_token_says_only_whether_it_expired() {
+    let ask = Ask::new("GET", "/echo").bearing("token");
+    let expired = AccessClaims {
+        exp: NOW - 6,
+        ..claims()
+    };
+    let refusal = verdict(&ask, TokenVerdict::Verified(expired)).unwrap_err();
+    assert_eq!(
+        refusal.challenge.as_deref(),
+        Some(r#"Bearer error="invalid_token", error_description="expired""#)
+    );
+    let refusal = verdict(&ask, TokenVerdict::Refused(TokenError::unknown_key())).unwrap_err();
+    assert_eq!(
+        refusal.challenge.as_deref(),
+        Some(r#"Bearer error="invalid_token""#)
+    );
+}
+
+#[test]
+fn a_token_nobody_knows_is_to_be_verified() {
+    let ask = Ask::new("GET", "/echo").bearing("token");
+    let decision = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW);
+    assert!(matches!(decision, Decision::Verify("token")));
+}
+
+#[test]
+fn a_token_is_not_looked_at_where_the_request_fails_without_it() {
+    for (method, path) in [("GET", "/nowhere"), ("DELETE", "/check"), ("GET", "/public//x")] {
+        let ask = Ask::new(method, path).bearing("token");
+        let known = |_: &str| -> TokenVerdict<AccessClaims> { panic!("asked about the token for {path}") };
+        assert!(matches!(decide(&ask, &policy(), known, NOW), Decision::Refuse(_)));
+    }
+}
+
+#[test]
+fn without_keys_the_answer_is_503_and_when_to_come_back() {
+    let ask = Ask::new("GET", "/echo").bearing("token");
+    let refusal = verdict(&ask, TokenVerdict::NoKeys { retry_after: 4 }).unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.retry_after),
+        (ProblemCode::Unavailable, Some(4))
+    );
+}
+
+#[test]
+fn unknown_paths_are_404_and_wrong_verbs_405() {
+    for path in ["/", "/nowhere", "/public", "/echo/x", "/check/"] {
+        assert_eq!(
+            without(&Ask::new("GET", path)).unwrap_err().code,
+            ProblemCode::NotFound,
+            "{path}"
+        );
+    }
+    for method in ["GET", "BREW", "post", "TRACE", ""] {
+        let refusal = without(&Ask::new(method, "/purchase")).unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.allow.as_deref()),
+            (ProblemCode::MethodNotAllowed, Some("POST")),
+            "{method}"
+        );
+    }
+    assert_eq!(
+        without(&Ask::new("POST", "/admin")).unwrap_err().allow.as_deref(),
+        Some("GET, HEAD")
+    );
+}
+
+#[test]
+fn malformed_paths_and_two_credentials_are_refused_before_anything_else() {
+    for path in [
+        "/public/../echo",
+        "/public/%2e%2e/echo",
+        "/public//x",
+        "/nowhere/%00",
+    ] {
+        assert_eq!(
+            without(&Ask::new("GET", path)).unwrap_err().code,
+            ProblemCode::MalformedPath,
+            "{path}"
+        );
+    }
+    let ask = Ask {
+        authorization: Some("Bearer a, Bearer a".to_owned()),
+        ..Ask::new("GET", "/nowhere")
+    };
+    assert_eq!(without(&ask).unwrap_err().code, ProblemCode::AmbiguousCredentials);
+}
+
+#[test]
+fn a_permission_must_be_among_the_global_ones() {
+    let ask = || Ask::new("POST", "/purchase");
+    assert!(with(ask(), claims()).is_ok());
+    let refusal = with(
+        ask(),
+        AccessClaims {
+            permissions: Vec::new(),
+            ..claims()
+        },
+    )
+    .unwrap_err();
+    assert_eq!(refusal.code, ProblemCode::Forbidden);
+    assert_eq!(
+        refusal.challenge.as_deref(),
+        Some(r#"Bearer error="insufficient_scope""#)
+    );
+    assert!(
+        with(
+            ask(),
+            AccessClaims {
+                permissions: vec!["*".to_owned()],
+                ..claims()
+            }
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_role_must_be_the_global_one() {
+    let ask = || Ask::new("GET", "/admin");
+    assert_eq!(with(ask(), claims()).unwrap_err().code, ProblemCode::Forbidden);
+    assert!(
+        with(
+            ask(),
+            AccessClaims {
+                role: Some("admin".to_owned()),
+                ..claims()
+            }
+        )
+        .is_ok()
+    );
+    assert!(
+        with(
+            ask(),
+            AccessClaims {
+                role: None,
+                permissions: vec!["*".to_owned()],
+                ..claims()
+            }
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn a_venues_gate_looks_at_the_roles_held_there_and_nowhere_else() {
+    let tickets = |venue: &str| Ask::new("GET", &format!("/venues/{venue}/tickets"));
+    assert!(with(tickets(VENUE), claims()).is_ok());
+    for venue in ["22222222-1111-7111-8111-111111111111", "%31", "*"] {
+        assert_eq!(
+            with(tickets(venue), claims()).unwrap_err().code,
+            ProblemCode::Forbidden,
+            "{venue}"
+        );
+    }
+    let everywhere = AccessClaims {
+        permissions: vec!["tickets:view".to_owned()],
+        role: Some("venue-owner".to_owned()),
+        venues: BTreeMap::new(),
+        ..claims()
+    };
+    assert!(
+        with(tickets(VENUE), everywhere).is_err(),
+        "global permissions are not held at a venue"
+    );
+    assert!(with(Ask::new("GET", &format!("/venues/{VENUE}/door")), claims()).is_ok());
+    let owner = AccessClaims {
+        venues: BTreeMap::from([(VENUE.to_owned(), vec!["venue-owner".to_owned()])]),
+        ..claims()
+    };
+    assert!(with(tickets(VENUE), owner).is_ok());
+}
+
+#[test]
+fn a_truncated_token_that_does_not_name_the_venue_is_refused() {
+    let truncated = AccessClaims {
+        venues: BTreeMap::new(),
+        venues_truncated: true,
+        ..claims()
+    };
+    let ask = Ask::new("GET", &format!("/venues/{VENUE}/tickets"));
+    assert_eq!(with(ask, truncated).unwrap_err().code, ProblemCode::Forbidden);
+}
+
+#[test]
+fn step_up_asks_for_a_recent_and_strong_enough_authentication() {
+    let strong = AccessClaims {
+        acr: Some("aal2".to_owned()),
+        ..claims()
+    };
+    let withdraw = |claims| with(Ask::new("POST", "/withdraw"), claims);
+    assert!(withdraw(strong.clone()).is_ok());
+    let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="aal2", max_age=300"#;
+    for claims in [
+        claims(),
+        AccessClaims {
+            auth_time: Some(NOW - 301),
+            ..strong.clone()
+        },
+        AccessClaims {
+            auth_time: None,
+            ..strong.clone()
+        },
+        AccessClaims {
+            acr: None,
+            ..strong.clone()
+        },
+        AccessClaims {
+            acr: Some("aal3".to_owned()),
+            ..strong.clone()
+        },
+    ] {
+        let refusal = withdraw(claims).unwrap_err();
+        assert_eq!(
+            (refusal.code, refusal.challenge.as_deref()),
+            (ProblemCode::StepUpRequired, Some(challenge))
+        );
+    }
+    assert!(
+        withdraw(AccessClaims {
+            auth_time: Some(NOW - 300),
+            ..strong
+        })
+        .is_ok()
+    );
+    let refusal = with(
+        Ask::new("GET", "/recent"),
+        AccessClaims {
+            auth_time: Some(NOW - 61),
+            ..claims()
+        },
+    )
+    .unwrap_err();
+    assert_eq!(
+        refusal.challenge.as_deref(),
+        Some(r#"Bearer error="insufficient_user_authentication", max_age=60"#)
+    );
+}
+
+#[test]
+fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
+    let ask = |length: &str| Ask {
+        content_length: Some(length.to_owned()),
+        ..Ask::new("POST", "/purchase")
+    };
+    assert!(with(ask("100"), claims()).is_ok());
+    assert_eq!(
+        with(ask("101"), claims()).unwrap_err().code,
+        ProblemCode::PayloadTooLarge
+    );
+    assert_eq!(without(&ask("101")).unwrap_err().code, ProblemCode::InvalidToken);
+}
+
+#[test]
+fn a_route_may_be_answered_by_the_edge_itself() {
+    let ask = Ask::new("GET", "/check").bearing("token");
+    let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW) else {
+        panic!("it does not pass");
+    };
+    assert_eq!(pass.route.destination, Destination::ForwardAuth);
+}
+
+proptest! {
+    #[test]
+    fn no_request_makes_it_panic(method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>()) {
+        let ask = Ask { method, url, authorization, content_length: Some("x".to_owned()) };
+        let _ = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW);
+    }
+
+    #[test]
+    fn nothing_but_public_routes_passes_without_a_token(method in "(GET|POST|PUT|HEAD)", path in "(/(public|echo|check|admin|withdraw|purchase|%65cho|\\.\\.|x|;|Echo)){1,3}/?") {
+        let ask = Ask::new(&method, &path);
+        if let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
+            prop_assert!(pass.target.path().starts_with("/public/"));
+        }
+    }
+}

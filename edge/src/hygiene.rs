@@ -1,0 +1,324 @@
+//! Which headers of a request end at the edge.
+//!
+//! Invariants:
+//! - A header that only the edge may set never comes from outside, in no spelling: servers that hand headers on
+//!   as variables (CGI and its heirs) turn every character that is no letter or digit into `_`, so names are
+//!   compared that way.
+//! - A header with which a client could change the method, path or address after the decision goes too.
+//! - Hop-by-hop headers, and those that `Connection` names, end here (RFC 9110 §7.6.1). Only the `Upgrade` of a
+//!   WebSocket is passed on.
+//! - The product's own cookies go to the origin and to nobody else.
+
+/// The prefix, in lower case, of the cookies that belong to the origin.
+const PRODUCT_COOKIE: &str = "__host-pc_";
+
+/// What to do with one inbound header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Keep,
+    Remove,
+    Upgrade,
+}
+
+/// What to change about the headers of a request before it is forwarded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan<'n> {
+    /// The names to remove, as they were spelled.
+    pub remove: Vec<&'n str>,
+    /// Whether there is a `Cookie`, which only the origin may see whole.
+    pub has_cookies: bool,
+}
+
+/// Plans what to remove. `names` are the names of all headers, in lower case as the platform lists them,
+/// parted by commas, which no name can hold; `header` looks up a value and is asked for `connection` and
+/// `upgrade` at most.
+pub fn plan(names: &str, header: impl Fn(&str) -> Option<String>) -> Plan<'_> {
+    let mut plan = Plan::default();
+    let mut connection = None;
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        match fate(name) {
+            Fate::Keep => plan.has_cookies |= name.eq_ignore_ascii_case("cookie"),
+            Fate::Remove => plan.remove.push(name),
+            Fate::Upgrade => {
+                if !header(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
+                    plan.remove.push(name);
+                }
+            }
+        }
+        if name.eq_ignore_ascii_case("connection") {
+            connection = header(name);
+        }
+    }
+    if let Some(listed) = connection {
+        // Upgrade has been dealt with.
+        let listed: Vec<&str> = listed
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.eq_ignore_ascii_case("upgrade"))
+            .collect();
+        for name in names.split(',') {
+            if listed.iter().any(|other| other.eq_ignore_ascii_case(name)) && !plan.remove.contains(&name) {
+                plan.remove.push(name);
+            }
+        }
+    }
+    plan
+}
+
+/// The `Cookie` value an upstream other than the origin may see: without the product's cookies. `None` when
+/// nothing is left. The platform joins repeated headers with a comma, so a comma parts cookies too.
+#[must_use]
+pub fn foreign_cookies(cookies: &str) -> Option<String> {
+    let mut kept = String::with_capacity(cookies.len());
+    for piece in cookies.split_inclusive([';', ',']) {
+        let name = piece.trim_start();
+        let is_ours = name
+            .as_bytes()
+            .get(..PRODUCT_COOKIE.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(PRODUCT_COOKIE.as_bytes()));
+        if !is_ours {
+            kept.push_str(piece);
+        }
+    }
+    let kept = kept.trim_matches([' ', '\t', ';', ',']);
+    if kept.is_empty() {
+        None
+    } else {
+        Some(kept.to_owned())
+    }
+}
+
+/// Whether a `Cookie` value needs [`foreign_cookies`] at all.
+#[must_use]
+pub fn has_product_cookie(cookies: &str) -> bool {
+    cookies
+        .as_bytes()
+        .windows(PRODUCT_COOKIE.len())
+        .any(|window| window.eq_ignore_ascii_case(PRODUCT_COOKIE.as_bytes()))
+}
+
+fn fate(name: &str) -> Fate {
+    // Nearly all names are done with after their first letter.
+    match name.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
+        Some(b'x') if is_under(name, "x-auth") || is_under(name, "x-forwarded") => Fate::Remove,
+        Some(b'x') if is_any(name, &EDGE_ONLY_X) => Fate::Remove,
+        Some(b'f') if is_under(name, "forwarded") => Fate::Remove,
+        Some(b's') if is_any(name, &["signature", "signature-input"]) => Fate::Remove,
+        Some(b't') if is_any(name, &["te", "trailer", "transfer-encoding", "true-client-ip"]) => Fate::Remove,
+        Some(b'c') if is_any(name, &["connection"]) => Fate::Remove,
+        Some(b'e') if is_any(name, &["expect"]) => Fate::Remove,
+        Some(b'k') if is_any(name, &["keep-alive"]) => Fate::Remove,
+        Some(b'p')
+            if is_any(
+                name,
+                &["proxy-authenticate", "proxy-authorization", "proxy-connection"],
+            ) =>
+        {
+            Fate::Remove
+        }
+        Some(b'u') if is_any(name, &["upgrade"]) => Fate::Upgrade,
+        // `_x_auth_subject` and the like fold to a name of ours once the odd first character is dropped.
+        Some(first) if !first.is_ascii_alphanumeric() => {
+            name.get(1..).map_or(
+                Fate::Keep,
+                |rest| if rest.is_empty() { Fate::Keep } else { fate(rest) },
+            )
+        }
+        _ => Fate::Keep,
+    }
+}
+
+const EDGE_ONLY_X: [&str; 7] = [
+    "x-request-id",
+    "x-real-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
+
+/// Whether `name` is one of `folded`, comparing letters without case and all other characters as equal.
+fn is_any(name: &str, folded: &[&str]) -> bool {
+    folded
+        .iter()
+        .any(|other| name.len() == other.len() && begins(name, other))
+}
+
+/// Whether `name` is `folded`, or begins with it and a character that is no letter or digit.
+fn is_under(name: &str, folded: &str) -> bool {
+    begins(name, folded)
+        && name
+            .as_bytes()
+            .get(folded.len())
+            .is_none_or(|next| !next.is_ascii_alphanumeric())
+}
+
+fn begins(name: &str, folded: &str) -> bool {
+    name.len() >= folded.len()
+        && name.bytes().zip(folded.bytes()).all(|(byte, other)| match other {
+            b'-' => !byte.is_ascii_alphanumeric(),
+            letter => byte.eq_ignore_ascii_case(&letter),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plan, foreign_cookies, has_product_cookie, plan};
+    use proptest::prelude::*;
+
+    fn removed<'n>(names: &'n str, connection: &str, upgrade: &str) -> Vec<&'n str> {
+        plan(names, |name| match name {
+            "connection" => Some(connection.to_owned()),
+            "upgrade" => Some(upgrade.to_owned()),
+            other => panic!("asked for {other}"),
+        })
+        .remove
+    }
+
+    #[test]
+    fn headers_that_only_the_edge_may_set_are_removed_in_every_spelling() {
+        for name in [
+            "x-auth-subject",
+            "x-auth-anything",
+            "x-auth",
+            "X-Auth-Role",
+            "x_auth_subject",
+            "x-auth_subject",
+            "x.auth.subject",
+            "x~auth~subject",
+            "_x_auth_subject",
+            "forwarded",
+            "forwarded-for",
+            "x-forwarded-for",
+            "x-forwarded",
+            "x_forwarded_proto",
+            "X_FORWARDED_HOST",
+            "signature",
+            "signature-input",
+            "signature_input",
+            "x-request-id",
+            "x_request_id",
+            "x-real-ip",
+            "true-client-ip",
+            "x-original-url",
+            "x-rewrite-url",
+            "x-http-method-override",
+            "x_http_method_override",
+        ] {
+            assert_eq!(removed(name, "", ""), [name], "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_that_only_look_similar_are_kept() {
+        for name in [
+            "authorization",
+            "accept",
+            "x-author",
+            "x-authority",
+            "x-forward",
+            "forward",
+            "signatures",
+            "x-signature",
+            "content-type",
+            "x-request-identity",
+            "te-st",
+            "teapot",
+            "x-tenant",
+            "x-token-delivery",
+            "connections",
+            "expected",
+            "_",
+            "-",
+            "content-length",
+        ] {
+            assert_eq!(removed(name, "", ""), Vec::<&str>::new(), "{name}");
+        }
+    }
+
+    #[test]
+    fn hop_by_hop_headers_and_those_connection_names_are_removed() {
+        let names =
+            "accept,connection,keep-alive,proxy-authorization,te,trailer,transfer-encoding,x-hop,x-end";
+        assert_eq!(
+            removed(names, "close, X-Hop , not-there", ""),
+            [
+                "connection",
+                "keep-alive",
+                "proxy-authorization",
+                "te",
+                "trailer",
+                "transfer-encoding",
+                "x-hop"
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_upgrade_to_a_websocket_is_passed_on() {
+        assert_eq!(
+            removed("connection,upgrade", "Upgrade", "websocket"),
+            ["connection"]
+        );
+        assert_eq!(
+            removed("connection,upgrade", "Upgrade", "h2c"),
+            ["connection", "upgrade"].map(|name| name)
+        );
+    }
+
+    #[test]
+    fn cookies_are_noticed() {
+        assert_eq!(
+            plan("accept,cookie", |_| None),
+            Plan {
+                remove: Vec::new(),
+                has_cookies: true
+            }
+        );
+    }
+
+    #[test]
+    fn the_products_cookies_do_not_reach_others() {
+        for (cookies, kept) in [
+            ("a=1; __Host-pc_access=x; b=2", Some("a=1; b=2")),
+            ("__Host-pc_access=x", None),
+            ("__Host-pc_access=x; __host-pc_refresh=y", None),
+            ("a=1, __Host-pc_access=x", Some("a=1")),
+            ("__Host-pc_access=x, a=1,2", Some("a=1,2")),
+            ("a=1;__Host-pc_device=z;b=2", Some("a=1;b=2")),
+            (
+                "__Host-other=1; a=__Host-pc_",
+                Some("__Host-other=1; a=__Host-pc_"),
+            ),
+        ] {
+            assert_eq!(foreign_cookies(cookies).as_deref(), kept, "{cookies}");
+        }
+        assert!(has_product_cookie("a=1; __HOST-PC_x=1"));
+        assert!(!has_product_cookie("a=1; b=2"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_panic(names in any::<String>(), value in any::<String>()) {
+            let _ = plan(&names, |_| Some(value.clone()));
+            let _ = foreign_cookies(&value);
+            let _ = has_product_cookie(&value);
+        }
+
+        #[test]
+        fn no_product_cookie_survives(cookies in "([a-c_=]|; |, |__Host-pc_a=1){0,12}") {
+            if let Some(kept) = foreign_cookies(&cookies) {
+                prop_assert!(!kept.split([';', ',']).any(|piece| piece.trim_start().starts_with("__Host-pc_")));
+            }
+        }
+
+        #[test]
+        fn every_separator_folds(separators in "[-_.~!#$%&'*+^`|]{2}") {
+            let mut separators = separators.chars();
+            let (first, second) = (separators.next().unwrap(), separators.next().unwrap());
+            let name = format!("x{first}auth{second}subject");
+            prop_assert_eq!(removed(&name, "", ""), vec![name.as_str()]);
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The table as `wrangler.toml` spells it, turned into a [`Policy`] or into a list of everything wrong with it.
+
+use std::fmt;
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use super::pattern::Relation;
+use super::{Acr, Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, StepUp};
+
+/// How long an upstream may take to answer where the route does not say, in seconds.
+const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
+const LONGEST_TIMEOUT_SECONDS: u64 = 600;
+const LONGEST_MAX_AGE_SECONDS: u64 = 31_536_000;
+
+/// Everything that is wrong with a configuration, each a sentence without its full stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl Mistakes {
+    pub(crate) fn add(&mut self, place: &str, what: impl fmt::Display) {
+        self.0.push(format!("{place} {what}"));
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Policy {
+    /// Parses the JSON of the `POLICY` variable: `{issuer, audience, routes: […]}`.
+    pub fn parse(json: &str) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let table = match serde_json::from_str(json) {
+            Ok(Value::Object(table)) => table,
+            Ok(_) => {
+                mistakes.add("POLICY", "is not a table");
+                return Err(mistakes);
+            }
+            Err(error) => {
+                mistakes.add("POLICY", format_args!("is not JSON: {error}"));
+                return Err(mistakes);
+            }
+        };
+        let mut table = Table {
+            place: "POLICY".to_owned(),
+            keys: table,
+        };
+        let issuer = table.required_text("issuer", &mut mistakes);
+        let audience = table.required_text("audience", &mut mistakes);
+        let routes = match table.keys.remove("routes") {
+            Some(Value::Array(routes)) if !routes.is_empty() => routes,
+            Some(Value::Array(_)) | None => {
+                mistakes.add("POLICY", "has no routes");
+                Vec::new()
+            }
+            Some(_) => {
+                mistakes.add("POLICY.routes", "is not an array of tables");
+                Vec::new()
+            }
+        };
+        table.refuse_the_rest(&mut mistakes);
+
+        let mut parsed = Vec::new();
+        for (at, route) in routes.into_iter().enumerate() {
+            let number = at + 1;
+            let place = format!("route {number}");
+            match route {
+                Value::Object(keys) => {
+                    parsed.extend(parse_route(number, &mut Table { place, keys }, &mut mistakes));
+                }
+                _ => mistakes.add(&place, "is not a table"),
+            }
+        }
+        let entries = arrange(parsed, &mut mistakes);
+        match (issuer, audience) {
+            (Some(issuer), Some(audience)) if mistakes.0.is_empty() => Ok(Self {
+                issuer,
+                audience,
+                entries,
+            }),
+            _ => Err(mistakes),
+        }
+    }
+}
+
+/// Puts the routes into entries, narrower first, and reports those that overlap.
+fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Vec<Entry> {
+    let mut placed: Vec<(String, Entry)> = Vec::new();
+    for (place, pattern, route) in routes {
+        let mut shared = None;
+        for (at, (other_place, other)) in placed.iter().enumerate() {
+            match pattern.relation(&other.pattern) {
+                Relation::Same => shared = Some(at),
+                Relation::Crossing => mistakes.add(
+                    &place,
+                    format_args!(
+                        "overlaps {other_place}: a path can match both, and neither is the narrower"
+                    ),
+                ),
+                Relation::Disjoint | Relation::Narrower | Relation::Wider => {}
+            }
+        }
+        match shared.and_then(|at| placed.get_mut(at)) {
+            Some((other_place, entry)) => {
+                for other in &entry.routes {
+                    let both = other.methods.common(route.methods);
+                    if !both.is_empty() {
+                        mistakes.add(
+                            &place,
+                            format_args!("can never match {}: {other_place} does", both.list()),
+                        );
+                    }
+                }
+                entry.routes.push(Rc::new(route));
+            }
+            None => placed.push((
+                place,
+                Entry {
+                    pattern,
+                    routes: vec![Rc::new(route)],
+                },
+            )),
+        }
+    }
+    placed.sort_by_cached_key(|(_, entry)| entry.pattern.rank());
+    placed.into_iter().map(|(_, entry)| entry).collect()
+}
+
+fn parse_route(
+    number: usize,
+    table: &mut Table,
+    mistakes: &mut Mistakes,
+) -> Option<(String, Pattern, Route)> {
+    let path = table.required_text("path", mistakes);
+    if let Some(path) = &path {
+        table.place = format!("{} ({path})", table.place);
+    }
+    let pattern = path.as_deref().and_then(|path| match Pattern::parse(path) {
+        Ok(pattern) => Some(pattern),
+        Err(what) => {
+            mistakes.add(&table.place, what);
+            None
+        }
+    });
+    let methods = parse_methods(table, mistakes);
+    let destination = parse_destination(table, mistakes);
+    let requirement = parse_requirement(table, mistakes);
+    let venue = parse_venue(table, requirement.as_ref(), pattern.as_ref(), mistakes);
+    let step_up = parse_step_up(table, requirement.as_ref(), mistakes);
+    let timeout_seconds = table
+        .whole_number("timeout_seconds", 1..=LONGEST_TIMEOUT_SECONDS, mistakes)
+        .map(|seconds| u32::try_from(seconds).unwrap_or(DEFAULT_TIMEOUT_SECONDS));
+    let max_body_bytes = table.whole_number("max_body_bytes", 1..=u64::MAX, mistakes);
+    if destination == Some(Destination::ForwardAuth)
+        && (timeout_seconds.is_some() || max_body_bytes.is_some())
+    {
+        mistakes.add(
+            &table.place,
+            "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
+        );
+    }
+    table.refuse_the_rest(mistakes);
+    let gate = Gate {
+        requirement: requirement?,
+        venue,
+        step_up,
+    };
+    let route = Route {
+        number,
+        path: path?,
+        methods: methods?,
+        gate,
+        destination: destination?,
+        timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
+        max_body_bytes,
+    };
+    Some((table.place.clone(), pattern?, route))
+}
+
+fn parse_methods(table: &mut Table, mistakes: &mut Mistakes) -> Option<Methods> {
+    let names = match table.keys.remove("methods") {
+        None => return Some(Methods::ALL),
+        Some(Value::Array(names)) if !names.is_empty() => names,
+        Some(_) => {
+            mistakes.add(
+                &table.place,
+                "has methods that are not an array with a name in it",
+            );
+            return None;
+        }
+    };
+    let mut methods = Methods::default();
+    for name in &names {
+        let Some(method) = name.as_str().and_then(Methods::of) else {
+            mistakes.add(
+                &table.place,
+                format_args!("has the method {name}, which the edge does not know"),
+            );
+            return None;
+        };
+        if !methods.common(method).is_empty() {
+            mistakes.add(&table.place, format_args!("lists {name} twice"));
+        }
+        methods = methods.with(method);
+    }
+    // Where a resource may be read, its headers may be (RFC 9110 §9.3.2).
+    let (get, head) = (Methods::of("GET")?, Methods::of("HEAD")?);
+    Some(if methods.common(get).is_empty() {
+        methods
+    } else {
+        methods.with(head)
+    })
+}
+
+fn parse_destination(table: &mut Table, mistakes: &mut Mistakes) -> Option<Destination> {
+    match (
+        table.text("upstream", mistakes),
+        table.flag("forward_auth", mistakes),
+    ) {
+        (Some(name), false) if is_upstream_name(&name) => Some(Destination::Upstream(name)),
+        (Some(name), false) => {
+            mistakes.add(
+                &table.place,
+                format_args!("names the upstream {name:?}: not lower-case letters, digits and _"),
+            );
+            None
+        }
+        (None, true) => Some(Destination::ForwardAuth),
+        (Some(_), true) => {
+            mistakes.add(&table.place, "has both upstream and forward_auth");
+            None
+        }
+        (None, false) => {
+            mistakes.add(&table.place, "has neither upstream nor forward_auth = true");
+            None
+        }
+    }
+}
+
+fn is_upstream_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn parse_requirement(table: &mut Table, mistakes: &mut Mistakes) -> Option<Requirement> {
+    let mut stated = Vec::new();
+    if table.flag("public", mistakes) {
+        stated.push(Requirement::Public);
+    }
+    if table.flag("authenticated", mistakes) {
+        stated.push(Requirement::Authenticated);
+    }
+    let has_require = table.keys.contains_key("require");
+    if let Some(mut require) = table.table("require", mistakes) {
+        match (
+            require.text("permission", mistakes),
+            require.text("role", mistakes),
+        ) {
+            (Some(permission), None) => stated.push(Requirement::Permission(permission)),
+            (None, Some(role)) => stated.push(Requirement::Role(role)),
+            _ => mistakes.add(&require.place, "does not have exactly one of permission and role"),
+        }
+        require.refuse_the_rest(mistakes);
+    }
+    match stated.len() {
+        0 if has_require => {}
+        0 => mistakes.add(
+            &table.place,
+            "states no requirement: public = true, authenticated = true or require",
+        ),
+        1 => {}
+        _ => mistakes.add(
+            &table.place,
+            "states more than one of public, authenticated and require",
+        ),
+    }
+    if stated.len() == 1 { stated.pop() } else { None }
+}
+
+fn parse_venue(
+    table: &mut Table,
+    requirement: Option<&Requirement>,
+    pattern: Option<&Pattern>,
+    mistakes: &mut Mistakes,
+) -> Option<usize> {
+    let name = table.text("venue", mistakes)?;
+    if matches!(
+        requirement,
+        Some(Requirement::Public | Requirement::Authenticated)
+    ) {
+        mistakes.add(&table.place, "has a venue but no require that is looked up there");
+    }
+    let segment = pattern?.parameter(&name);
+    if segment.is_none() {
+        mistakes.add(
+            &table.place,
+            format_args!("has the venue {name:?}, which is no parameter of its path"),
+        );
+    }
+    segment
+}
+
+fn parse_step_up(
+    table: &mut Table,
+    requirement: Option<&Requirement>,
+    mistakes: &mut Mistakes,
+) -> Option<StepUp> {
+    let mut step_up = table.table("step_up", mistakes)?;
+    if requirement == Some(&Requirement::Public) {
+        mistakes.add(&table.place, "is public, so step_up does nothing");
+    }
+    let max_age = step_up
+        .whole_number("max_age", 1..=LONGEST_MAX_AGE_SECONDS, mistakes)
+        .and_then(|seconds| i64::try_from(seconds).ok());
+    let has_acr = step_up.keys.contains_key("acr");
+    let acr = step_up.text("acr", mistakes).and_then(|value| Acr::of(&value));
+    if has_acr && acr.is_none() {
+        mistakes.add(&step_up.place, "has an acr that is neither aal1 nor aal2");
+    }
+    step_up.refuse_the_rest(mistakes);
+    if max_age.is_none() && acr.is_none() {
+        mistakes.add(&step_up.place, "has neither max_age nor acr");
+    }
+    Some(StepUp { max_age, acr })
+}
+
+/// A table whose keys are taken out one by one, so that what is left over was not understood.
+struct Table {
+    /// How a mistake names it.
+    place: String,
+    keys: Map<String, Value>,
+}
+
+impl Table {
+    fn text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+        match self.keys.remove(key)? {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => {
+                mistakes.add(&self.place, format_args!("has no text for {key}"));
+                None
+            }
+        }
+    }
+
+    fn required_text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+        if !self.keys.contains_key(key) {
+            mistakes.add(&self.place, format_args!("has no {key}"));
+        }
+        self.text(key, mistakes)
+    }
+
+    /// `true` where the key is there and true. `false` is refused: it would read like a requirement.
+    fn flag(&mut self, key: &str, mistakes: &mut Mistakes) -> bool {
+        match self.keys.remove(key) {
+            None => false,
+            Some(Value::Bool(true)) => true,
+            Some(_) => {
+                mistakes.add(
+                    &self.place,
+                    format_args!("has a {key} that is not true; leave it out instead"),
+                );
+                false
+            }
+        }
+    }
+
+    fn whole_number(
+        &mut self,
+        key: &str,
+        range: std::ops::RangeInclusive<u64>,
+        mistakes: &mut Mistakes,
+    ) -> Option<u64> {
+        let value = self.keys.remove(key)?;
+        let number = value.as_u64().filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            mistakes.add(
+                &self.place,
+                format_args!("has a {key} that is not a whole number from {least} to {most}"),
+            );
+        }
+        number
+    }
+
+    fn table(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<Self> {
+        let place = format!("{}, {key}", self.place);
+        if let Value::Object(keys) = self.keys.remove(key)? {
+            return Some(Self { place, keys });
+        }
+        mistakes.add(&self.place, format_args!("has a {key} that is not a table"));
+        None
+    }
+
+    fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
+        for key in self.keys.keys() {
+            mistakes.add(&self.place, format_args!("has the unknown key {key:?}"));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Forwarding: the same method, path, query and body, other headers, and a signature over who asks for what.
+
+use std::net::IpAddr;
+
+use js_sys::{Array, JsString};
+use portcullis_shared::identity;
+use portcullis_shared::problem::ProblemCode;
+use portcullis_shared::request_signature::{SignedRequest, sign};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{Headers, Request, RequestInit, Response, ResponseInit};
+
+use super::Identity;
+use super::host::{self, Continuation, HeaderTexts};
+use super::inbound::{Inbound, log, respond};
+use super::isolate::Isolate;
+use crate::answer::Answer;
+use crate::config::{Config, Upstream};
+use crate::decide::{Refusal, RequestView as _};
+use crate::hygiene;
+use crate::log::Entry;
+use crate::path::Target;
+use crate::policy::Route;
+
+const AUTHORIZATION: &str = "authorization";
+/// Where the platform puts the client's address.
+const CONNECTING_IP: &str = "cf-connecting-ip";
+
+thread_local! {
+    static NAMES: Names = Names::new();
+    static CONTINUATIONS: Continuations = Continuations::new();
+}
+
+/// The names of headers that every forwarded request gets, on the JavaScript side.
+struct Names {
+    request_id: JsString,
+    client_address: JsString,
+    signature_input: JsString,
+    signature: JsString,
+}
+
+impl Names {
+    fn new() -> Self {
+        Self {
+            request_id: JsString::from(identity::REQUEST_ID),
+            client_address: JsString::from(identity::CLIENT_IP),
+            signature_input: JsString::from("signature-input"),
+            signature: JsString::from("signature"),
+        }
+    }
+}
+
+/// The two functions that finish a request. They are made once; what differs from request to request is bound
+/// to them on the JavaScript side, where it is collected with the request.
+struct Continuations {
+    answered: Continuation,
+    failed: Continuation,
+}
+
+impl Continuations {
+    fn new() -> Self {
+        let make = |finish: fn(JsString, usize, f64, JsValue) -> JsValue| {
+            Closure::<dyn Fn(JsString, usize, f64, JsValue) -> JsValue>::new(finish)
+                .into_js_value()
+                .unchecked_into()
+        };
+        Self {
+            answered: make(answered),
+            failed: make(failed),
+        }
+    }
+}
+
+/// Sends the request to `upstream` and returns the promise of the response for the client.
+///
+/// The platform hands requests in with `redirect: "manual"`, and a request made of one inherits that: the
+/// client, not the edge, follows redirects.
+pub(super) fn forward(
+    isolate: &Isolate,
+    config: &Config,
+    inbound: &Inbound,
+    route: &Route,
+    upstream: &Upstream,
+    target: &Target<'_>,
+    identity: Option<&Identity>,
+) -> Result<JsValue, JsValue> {
+    let url = url(upstream, target);
+    let request = Request::new_with_str_and_init(&url, inbound.request.unchecked_ref::<RequestInit>())?;
+    let headers = request.headers();
+    let names = host::header_names(&headers);
+    let plan = hygiene::plan(&names, |name| headers.get(name).ok().flatten());
+    for name in &plan.remove {
+        headers.delete(name)?;
+    }
+    if plan.has_cookies && !upstream.is_origin() {
+        withhold_product_cookies(&headers)?;
+    }
+
+    let client_address = client_address(&names, inbound);
+    let mut signed: Vec<(&str, &str)> = Vec::with_capacity(12);
+    signed.extend(
+        identity
+            .iter()
+            .flat_map(|identity| &identity.headers)
+            .map(|(name, value)| (*name, value.as_str())),
+    );
+    signed.extend(
+        client_address
+            .as_deref()
+            .map(|address| (identity::CLIENT_IP, address)),
+    );
+    signed.extend(
+        inbound
+            .authorization()
+            .filter(|_| !plan.remove.contains(&AUTHORIZATION))
+            .map(|value| (AUTHORIZATION, value)),
+    );
+    let signature = sign(
+        &SignedRequest {
+            method: inbound.method(),
+            authority: &upstream.authority,
+            path: target.path(),
+            query: target.query(),
+            headers: &signed,
+        },
+        &config.signing_key,
+        &isolate.new_id(),
+        inbound.now(),
+    );
+
+    let headers: &HeaderTexts = headers.unchecked_ref();
+    let request_id = JsString::from(inbound.request_id.as_str());
+    for (name, value) in identity.iter().flat_map(|identity| &identity.texts) {
+        headers.set(name, value)?;
+    }
+    NAMES.with(|names| {
+        if let Some(address) = client_address {
+            headers.set(&names.client_address, &JsString::from(address))?;
+        }
+        headers.set(&names.request_id, &request_id)?;
+        headers.set(&names.signature_input, &JsString::from(signature.signature_input))?;
+        headers.set(&names.signature, &JsString::from(signature.signature))
+    })?;
+
+    CONTINUATIONS.with(|continuations| {
+        let limit = f64::from(route.timeout_seconds) * 1000.0;
+        let race = Array::of2(&host::send(&request), &host::wait(limit));
+        let bind = |continuation: &Continuation| {
+            continuation.with(&JsValue::UNDEFINED, &request_id, route.number, inbound.began)
+        };
+        Ok(host::first_of(&race).then(&bind(&continuations.answered), &bind(&continuations.failed)))
+    })
+}
+
+fn url(upstream: &Upstream, target: &Target<'_>) -> String {
+    let mut url = String::with_capacity(upstream.base.len() + target.path().len() + 64);
+    url.push_str(&upstream.base);
+    url.push_str(target.path());
+    if let Some(query) = target.query() {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
+}
+
+fn withhold_product_cookies(headers: &Headers) -> Result<(), JsValue> {
+    match headers.get("cookie")? {
+        Some(cookies) if hygiene::has_product_cookie(&cookies) => match hygiene::foreign_cookies(&cookies) {
+            Some(kept) => headers.set("cookie", &kept),
+            None => headers.delete("cookie"),
+        },
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The address of the client; anything else than an address is not passed on.
+fn client_address(names: &str, inbound: &Inbound) -> Option<String> {
+    if !names.split(',').any(|name| name == CONNECTING_IP) {
+        return None;
+    }
+    inbound
+        .headers
+        .get(CONNECTING_IP)
+        .ok()
+        .flatten()
+        .filter(|address| address.parse::<IpAddr>().is_ok())
+}
+
+/// The race is over: `response` is the upstream's, or `undefined` when the clock was first.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "closures that JavaScript calls take owned values"
+)]
+fn answered(request_id: JsString, route: usize, began: f64, response: JsValue) -> JsValue {
+    if response.is_undefined() {
+        let refusal = Refusal::new(
+            ProblemCode::GatewayTimeout,
+            "the upstream sent no response headers in time",
+        );
+        return fail(&refusal, &request_id, route, began);
+    }
+    let response: Response = response.unchecked_into();
+    let init = response.unchecked_ref::<ResponseInit>();
+    let made =
+        Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init).and_then(|own| {
+            let headers = own.headers();
+            let headers: &HeaderTexts = headers.unchecked_ref();
+            NAMES.with(|names| headers.set(&names.request_id, &request_id))?;
+            Ok(own)
+        });
+    let Ok(own) = made else {
+        let refusal = Refusal::new(
+            ProblemCode::BadGateway,
+            "the upstream's response cannot be passed on",
+        );
+        return fail(&refusal, &request_id, route, began);
+    };
+    finish("pass", own.status(), None, &request_id, route, began);
+    own.into()
+}
+
+/// The upstream could not be reached, or broke off before its response headers were complete.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "closures that JavaScript calls take owned values"
+)]
+fn failed(request_id: JsString, route: usize, began: f64, _error: JsValue) -> JsValue {
+    let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
+    fail(&refusal, &request_id, route, began)
+}
+
+fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64) -> JsValue {
+    finish(
+        refusal.code.as_str(),
+        refusal.code.status(),
+        Some(&refusal.reason),
+        request_id,
+        route,
+        began,
+    );
+    respond(&Answer::refusing(refusal, &String::from(request_id)))
+}
+
+/// Logs a request that had been let pass.
+fn finish(
+    decision: &str,
+    status: u16,
+    reason: Option<&str>,
+    request_id: &JsString,
+    route: usize,
+    began: f64,
+) {
+    let Some(config) = Isolate::current().known_config() else {
+        return;
+    };
+    if !config.log_requests.covers(reason.is_some()) {
+        return;
+    }
+    let route = config
+        .policy
+        .routes()
+        .find(|other| other.number == route)
+        .map(|route| route.path.as_str());
+    let request_id = String::from(request_id);
+    log(&Entry {
+        request_id: &request_id,
+        route,
+        decision,
+        status,
+        ms: host::now() - began,
+        reason,
+    });
+}

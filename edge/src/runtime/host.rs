@@ -1,0 +1,78 @@
+//! The platform's functions that `web_sys` does not bind, or binds for other hosts.
+
+use js_sys::{Array, JsString, Promise};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::{Headers, Request, RequestInit};
+
+#[wasm_bindgen]
+extern "C" {
+    /// Sends a request; the promise is that of the response's headers.
+    #[wasm_bindgen(js_name = fetch)]
+    pub(super) fn send(request: &Request) -> Promise;
+
+    /// Sends a GET request.
+    #[wasm_bindgen(js_name = fetch)]
+    pub(super) fn get(url: &str, init: &RequestInit) -> Promise;
+
+    /// Resolves with `undefined` after a while.
+    #[wasm_bindgen(js_namespace = scheduler)]
+    pub(super) fn wait(milliseconds: f64) -> Promise;
+
+    /// Writes a line for information.
+    #[wasm_bindgen(js_namespace = console, js_name = log)]
+    pub(super) fn log_line(line: &str);
+
+    /// Writes a line about a fault.
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    pub(super) fn log_fault(line: &str);
+
+    /// Milliseconds since the epoch.
+    #[wasm_bindgen(js_namespace = Date)]
+    pub(super) fn now() -> f64;
+
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
+    pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(js_namespace = Array, js_name = from)]
+    fn array_from(iterator: &js_sys::Iterator) -> Array;
+
+    /// A function that is called when a request has been answered, or could not be.
+    #[wasm_bindgen(extends = js_sys::Object)]
+    pub(super) type Continuation;
+
+    /// The function with its first arguments in place: the request's id, its route's number, its arrival.
+    #[wasm_bindgen(method, js_name = bind)]
+    pub(super) fn with(
+        this: &Continuation,
+        context: &JsValue,
+        request_id: &JsString,
+        route: usize,
+        began: f64,
+    ) -> Continuation;
+
+    #[wasm_bindgen(js_namespace = Promise, js_name = race)]
+    pub(super) fn first_of(promises: &Array) -> Outcome;
+
+    /// A promise whose outcome is handed on.
+    pub(super) type Outcome;
+
+    /// Headers, named and set by texts that are already on the JavaScript side.
+    #[wasm_bindgen(extends = js_sys::Object)]
+    pub(super) type HeaderTexts;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn set(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method)]
+    pub(super) fn then(this: &Outcome, resolved: &Continuation, rejected: &Continuation) -> JsValue;
+}
+
+/// The names of all headers, in lower case, parted by commas: one text instead of a call for each.
+pub(super) fn header_names(headers: &Headers) -> String {
+    let names: JsString = array_from(&headers.keys()).join(",");
+    names.into()
+}

@@ -1,0 +1,157 @@
+//! Verifying a token that this isolate has not seen: key set, import, signature, claims.
+
+use js_sys::{Reflect, Uint8Array};
+use portcullis_shared::error::TokenError;
+use portcullis_shared::jwk::{JwkSet, MAX_SET_BYTES, RsaVerifyingKey};
+use portcullis_shared::signature::WebCryptoKey;
+use portcullis_shared::token::UnverifiedToken;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, ReadableStreamDefaultReader, RequestInit, RequestRedirect, Response};
+
+use super::host;
+use super::isolate::Isolate;
+use super::{Identity, SharedIdentity};
+use crate::config::Config;
+use crate::decide::TokenVerdict;
+use crate::key_cache::{Lookup, Settled};
+
+/// How long the origin may take to deliver its key set, in milliseconds.
+const FETCH_TIMEOUT_MILLISECONDS: u32 = 2000;
+
+/// Gives the verdict on a token, and remembers a good one.
+pub(super) async fn verify(
+    isolate: &Isolate,
+    config: &Config,
+    token: &str,
+    now: i64,
+) -> TokenVerdict<SharedIdentity> {
+    let unverified = match UnverifiedToken::parse(token) {
+        Ok(unverified) => unverified,
+        Err(error) => return TokenVerdict::Refused(error),
+    };
+    let key = match find_key(isolate, config, unverified.kid(), now).await {
+        Ok(key) => key,
+        Err(NoKey::Unknown) => return TokenVerdict::Refused(TokenError::unknown_key()),
+        Err(NoKey::Unavailable { retry_after }) => return TokenVerdict::NoKeys { retry_after },
+    };
+    let claims = match key
+        .verify(unverified)
+        .await
+        .and_then(|token| token.check(&config.expectations, now))
+    {
+        Ok(claims) => claims,
+        Err(error) => return TokenVerdict::Refused(error),
+    };
+    let identity = SharedIdentity(Rc::new(Identity::of(claims)));
+    isolate.remember(token, &identity);
+    TokenVerdict::Verified(identity)
+}
+
+/// Why there is no key for a token.
+enum NoKey {
+    Unknown,
+    Unavailable { retry_after: u32 },
+}
+
+/// A key that is published, in the platform's hands or on the way there.
+enum Published {
+    Imported(Rc<WebCryptoKey>),
+    Raw(RsaVerifyingKey),
+}
+
+async fn find_key(
+    isolate: &Isolate,
+    config: &Config,
+    kid: &str,
+    now: i64,
+) -> Result<Rc<WebCryptoKey>, NoKey> {
+    let known = match isolate.keys.borrow_mut().look_up(kid, now) {
+        Lookup::Settled(settled) => Some(published(isolate, &settled)?),
+        Lookup::Fetch => None,
+    };
+    let published = match known {
+        Some(published) => published,
+        None => fetch_key(isolate, config, kid, now).await?,
+    };
+    match published {
+        Published::Imported(handle) => Ok(handle),
+        Published::Raw(key) => {
+            // A key that the platform does not take verifies nothing.
+            let handle = Rc::new(WebCryptoKey::new(&key).await.map_err(|_| NoKey::Unknown)?);
+            isolate.keep_imported(&key, &handle);
+            Ok(handle)
+        }
+    }
+}
+
+async fn fetch_key(isolate: &Isolate, config: &Config, kid: &str, now: i64) -> Result<Published, NoKey> {
+    let fetched = fetch_key_set(&config.key_set_url).await;
+    let mut keys = isolate.keys.borrow_mut();
+    match fetched {
+        Ok(set) => keys.fetched(set, now),
+        Err(reason) => {
+            keys.failed(now);
+            host::log_fault(&format!("The key set could not be fetched: {reason}"));
+        }
+    }
+    published(isolate, &keys.settle(kid, now))
+}
+
+/// The answer of the cache, without a borrow of it, so that the platform may be waited for.
+fn published(isolate: &Isolate, settled: &Settled<'_>) -> Result<Published, NoKey> {
+    match settled {
+        Settled::Key(key) => Ok(isolate
+            .imported(key)
+            .map_or_else(|| Published::Raw((*key).clone()), Published::Imported)),
+        Settled::Unknown => Err(NoKey::Unknown),
+        Settled::Unavailable { retry_after } => Err(NoKey::Unavailable {
+            retry_after: *retry_after,
+        }),
+    }
+}
+
+async fn fetch_key_set(url: &str) -> Result<JwkSet, &'static str> {
+    let init = RequestInit::new();
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
+    let response: Response = JsFuture::from(host::get(url, &init))
+        .await
+        .map_err(|_| "the origin did not answer")?
+        .unchecked_into();
+    if response.status() != 200 {
+        return Err("the origin did not answer 200");
+    }
+    let body = read_body(&response)
+        .await
+        .map_err(|_| "the body broke off")?
+        .ok_or("the body is too long")?;
+    let set = JwkSet::parse(&body).map_err(|_| "the body is not a key set")?;
+    if set.is_empty() {
+        Err("the key set has no usable key")
+    } else {
+        Ok(set)
+    }
+}
+
+/// The body, or `None` when it is longer than a key set may be.
+async fn read_body(response: &Response) -> Result<Option<Vec<u8>>, JsValue> {
+    let mut bytes = Vec::new();
+    let Some(stream) = response.body() else {
+        return Ok(Some(bytes));
+    };
+    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
+    loop {
+        let piece = JsFuture::from(reader.read()).await?;
+        if Reflect::get(&piece, &JsValue::from_str("done"))?.is_truthy() {
+            return Ok(Some(bytes));
+        }
+        let piece: Uint8Array = Reflect::get(&piece, &JsValue::from_str("value"))?.unchecked_into();
+        if bytes.len().saturating_add(piece.byte_length() as usize) > MAX_SET_BYTES {
+            JsFuture::from(reader.cancel()).await?;
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&piece.to_vec());
+    }
+}

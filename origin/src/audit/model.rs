@@ -1,0 +1,132 @@
+//! The events.
+
+use crate::http::RequestContext;
+use crate::kernel::ids::{SessionId, TenantId, UserId};
+use crate::kernel::time::Timestamp;
+
+use crate::kernel::ids::{AuditEventId, Id};
+use crate::kernel::random::Entropy;
+use std::net::IpAddr;
+
+/// What happened. The stored names never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// An account was made.
+    Registered,
+    /// A session began.
+    LoggedIn,
+    /// Credentials were refused.
+    LoginFailed,
+    /// A refresh token that was just replaced came again, and was answered with the same successor.
+    RefreshReplayed,
+    /// A refresh token came that had been replaced for good; its session was revoked.
+    RefreshReused,
+    /// A session was ended by its owner.
+    LoggedOut,
+    /// A signing key was made.
+    KeyGenerated,
+    /// A signing key was brought in from outside.
+    KeyImported,
+    /// A signing key began to sign.
+    KeyActivated,
+}
+
+impl EventKind {
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::LoggedIn => "logged_in",
+            Self::LoginFailed => "login_failed",
+            Self::RefreshReplayed => "refresh_replayed",
+            Self::RefreshReused => "refresh_reused",
+            Self::LoggedOut => "logged_out",
+            Self::KeyGenerated => "key_generated",
+            Self::KeyImported => "key_imported",
+            Self::KeyActivated => "key_activated",
+        }
+    }
+}
+
+/// One event. Start from [`Event::of_request`] or [`Event::of_operator`] and add what is known.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(super) id: AuditEventId,
+    pub(super) kind: EventKind,
+    pub(super) occurred_at: Timestamp,
+    pub(super) tenant: Option<TenantId>,
+    pub(super) actor: Option<UserId>,
+    pub(super) subject: Option<UserId>,
+    pub(super) session: Option<SessionId>,
+    pub(super) ip_address: Option<IpAddr>,
+    pub(super) user_agent: Option<String>,
+    pub(super) request_id: Option<String>,
+    pub(super) detail: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Event {
+    /// An event of a request: moment, client and request id are the request's.
+    #[must_use]
+    pub fn of_request(context: &RequestContext, kind: EventKind) -> Self {
+        Self {
+            ip_address: Some(context.client_ip),
+            user_agent: context.user_agent.clone(),
+            request_id: Some(context.request_id.as_str().to_owned()),
+            ..Self::of_operator(context.now, context.entropy(), kind)
+        }
+    }
+
+    /// An event of the command line or of the server itself: nobody is its actor.
+    #[must_use]
+    pub fn of_operator(now: Timestamp, entropy: &dyn Entropy, kind: EventKind) -> Self {
+        Self {
+            id: AuditEventId::generate(now, entropy),
+            kind,
+            occurred_at: now,
+            tenant: None,
+            actor: None,
+            subject: None,
+            session: None,
+            ip_address: None,
+            user_agent: None,
+            request_id: None,
+            detail: serde_json::Map::new(),
+        }
+    }
+
+    /// The tenant it happened in.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Who did it.
+    #[must_use]
+    pub fn actor(mut self, actor: UserId) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
+    /// Whose account it concerns.
+    #[must_use]
+    pub fn subject(mut self, subject: UserId) -> Self {
+        self.subject = Some(subject);
+        self
+    }
+
+    /// The session it concerns.
+    #[must_use]
+    pub fn session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// What else is worth keeping; never a secret.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.detail.insert(name.to_owned(), value.into());
+        self
+    }
+}

@@ -1,0 +1,104 @@
+//! What may be asked on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// What `--help` begins with.
+const ABOUT: &str = "\
+The authentication server of Portcullis.
+
+It registers people, checks their passwords, keeps their sessions and mints the access tokens that the edge \
+verifies. Settings come from a TOML file and from the environment, which wins: PORTCULLIS__<SECTION>__<KEY>, \
+DATABASE_URL and REDIS_URL. Within a checkout of the project, commands talk to the development stack by themselves \
+(they read `.dev/env`).";
+
+/// What `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong.";
+
+/// The authentication server of Portcullis.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, arg_required_else_help = true, long_about = ABOUT, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    /// The configuration file (TOML); otherwise that of the variable `PORTCULLIS_CONFIG`, if any
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve requests until SIGTERM or Ctrl-C, then let those in flight finish
+    ///
+    /// SIGTERM announces the stop at /ready first, so that a load balancer can notice; Ctrl-C drains at once. A
+    /// second signal stops without waiting. The schema must be there: see `portcullis migrate`. If there is no
+    /// signing key yet, one is made.
+    Serve,
+
+    /// Bring the database schema up to date
+    ///
+    /// Safe to run again, and safe to run from several places at once: one does the work, the others wait.
+    Migrate,
+
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+
+    /// Look at and bring in signing keys
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+
+    /// Look at tokens
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print "ok", or everything that is wrong
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// List all signing keys with their state
+    ///
+    /// next: published, does not sign yet; active: signs; retired: published until its last token has expired;
+    /// removed: neither.
+    List,
+
+    /// Bring in an RSA private key, for example that of the service this one replaces
+    ///
+    /// The key is published at once and verifies the tokens it has signed. It signs none, unless --activate is given.
+    Import {
+        /// A PEM file with an RSA key of 2048 to 4096 bits (PKCS#8 or PKCS#1, not encrypted)
+        #[arg(value_name = "FILE.pem")]
+        file: PathBuf,
+
+        /// The key's identifier in tokens and in the key set; its RFC 7638 thumbprint if absent
+        #[arg(long, value_name = "KID")]
+        kid: Option<String>,
+
+        /// Sign with this key from now on; the key before it stays published until its tokens have expired
+        #[arg(long)]
+        activate: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Verify an access token step by step and say what it holds or why it is refused
+    Explain {
+        /// The token; `-` or nothing reads it from the standard input, which keeps it out of the shell's history
+        token: Option<String>,
+    },
+}

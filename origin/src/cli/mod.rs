@@ -1,0 +1,118 @@
+//! The command line: starts the server, and does what an operator does.
+//!
+//! Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong.
+
+mod arguments;
+mod config;
+mod environment;
+mod keys;
+mod migrate;
+mod serve;
+mod token;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::kernel::config::{Config, ConfigErrors};
+use arguments::{Arguments, Command, ConfigCommand, KeysCommand, TokenCommand};
+use environment::Environment;
+
+/// Exit code for mistakes of the caller.
+const MISTAKE: u8 = 2;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// Something else: what was attempted, and why it did not work.
+    #[error("{attempt}")]
+    Failed {
+        attempt: &'static str,
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The answer is no, and was printed.
+    #[error("refused")]
+    Refused,
+}
+
+/// Names what was attempted when an error came up.
+trait Attempt<T> {
+    fn attempt(self, attempt: &'static str) -> Result<T, CliError>;
+}
+
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> Attempt<T> for Result<T, E> {
+    fn attempt(self, attempt: &'static str) -> Result<T, CliError> {
+        self.map_err(|error| CliError::Failed {
+            attempt,
+            source: error.into(),
+        })
+    }
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Refused) => ExitCode::FAILURE,
+        Err(error) => {
+            report(&error);
+            match error {
+                CliError::Config(_) => ExitCode::from(MISTAKE),
+                CliError::Failed { .. } | CliError::Refused => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), CliError> {
+    let environment = Environment::of_process(arguments.config);
+    let load = || Config::load(environment.config_file(), environment.variables());
+    match arguments.command {
+        Command::Serve => serve::run(load()?),
+        Command::Migrate => migrate::run(load()?),
+        Command::Config {
+            command: ConfigCommand::Check,
+        } => config::check(load()),
+        Command::Keys {
+            command: KeysCommand::List,
+        } => keys::list(load()?),
+        Command::Keys {
+            command: KeysCommand::Import { file, kid, activate },
+        } => keys::import(load()?, &file, kid, activate),
+        Command::Token {
+            command: TokenCommand::Explain { token },
+        } => token::explain(load()?, token),
+    }
+}
+
+/// Runs a command that needs Postgres but no server, on the thread that called it.
+fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .attempt("the runtime did not start")?
+        .block_on(work)
+}
+
+/// Prints a line for the caller. A closed pipe is no failure of the command.
+fn say(line: impl std::fmt::Display) {
+    let _closed = writeln!(io::stdout(), "{line}");
+}
+
+fn report(error: &CliError) {
+    let mut text = format!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str("\n  because: ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    let _closed = writeln!(io::stderr(), "{text}");
+}

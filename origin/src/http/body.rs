@@ -1,0 +1,136 @@
+//! The body of a request: JSON, bounded in size and time, and valid.
+
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequest, OptionalFromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use portcullis_shared::problem::ProblemCode;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::problem::Problem;
+use super::state::AppState;
+use super::strict_json;
+use super::validation::{Validate, Violations};
+
+/// Largest body that is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body that was parsed and found valid. `Option<Valid<R>>` is `None` for a request without a body.
+#[derive(Debug)]
+pub struct Valid<R: Validate>(pub R::Valid);
+
+impl<S, R> FromRequest<S> for Valid<R>
+where
+    S: Send + Sync,
+    R: Validate + DeserializeOwned,
+    AppState: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(Problem::new(ProblemCode::UnsupportedMediaType)
+                .detail("The body must be application/json.")
+                .closing());
+        }
+        let bytes = read(&parts.headers, body, &AppState::from_ref(state)).await?;
+        parse::<R>(&bytes).map(Self)
+    }
+}
+
+impl<S, R> OptionalFromRequest<S> for Valid<R>
+where
+    S: Send + Sync,
+    R: Validate + DeserializeOwned,
+    AppState: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state)
+            .await
+            .map(Some)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).into_iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let media_type = value
+        .to_str()
+        .unwrap_or("")
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+async fn read(headers: &HeaderMap, body: Body, app: &AppState) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let too_large = || {
+        Problem::new(ProblemCode::PayloadTooLarge)
+            .detail(format!("The body may have {MAX_BODY_BYTES} bytes at most."))
+            .closing()
+    };
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Err(too_large());
+    }
+    let collect = async {
+        let mut body = body;
+        // Reserved at once: growing would leave copies of a password behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(MAX_BODY_BYTES)));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Problem::new(ProblemCode::MalformedRequest)
+                    .detail("The body ended before it was complete.")
+                    .caused_by(error)
+                    .closing()
+            })?;
+            if let Some(data) = frame.data_ref() {
+                if bytes.len().saturating_add(data.len()) > MAX_BODY_BYTES {
+                    return Err(too_large());
+                }
+                bytes.extend_from_slice(data);
+            }
+        }
+        Ok(bytes)
+    };
+    match tokio::time::timeout(app.config().http.body_timeout, collect).await {
+        Ok(read) => read,
+        Err(_elapsed) => Err(Problem::new(ProblemCode::RequestTimeout)
+            .detail("The body did not arrive in time.")
+            .closing()),
+    }
+}
+
+fn parse<R: Validate + DeserializeOwned>(bytes: &[u8]) -> Result<R::Valid, Problem> {
+    // The parser's own message may quote the value, so it is neither shown nor logged.
+    let malformed = |error: serde_json::Error| {
+        let what = if error.is_data() {
+            "The body is JSON, but not of the expected types, or it has text that cannot be stored."
+        } else {
+            "The body is not valid JSON."
+        };
+        Problem::new(ProblemCode::MalformedRequest).detail(what)
+    };
+    strict_json::check(bytes).map_err(malformed)?;
+    let request: R = serde_json::from_slice(bytes).map_err(malformed)?;
+    let mut violations = Violations::default();
+    match request.validate(&mut violations) {
+        Some(valid) if violations.is_empty() => Ok(valid),
+        _ => Err(Problem::validation_failed(violations.into_errors())),
+    }
+}

@@ -1,0 +1,263 @@
+//! Reads each section into its type, with its defaults and its rules.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use portcullis_shared::request_signature::SigningKey;
+use redis::IntoConnectionInfo;
+use secrecy::SecretString;
+
+use super::reader::{Mistakes, Section, Settings};
+use super::{
+    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, RedisConfig, TokensConfig, secret,
+};
+use crate::kernel::passwords::HasherConfig;
+use crate::kernel::secrets::MasterKey;
+use crate::kernel::time::TimeDelta;
+
+/// All sections; `None` if something that is required is missing. Each is read before any is given up on, so that
+/// all mistakes are found.
+pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mistakes) -> Option<Config> {
+    let mut section = |name: &'static str| (name, sections.remove(name).unwrap_or_default());
+    let (http, database, redis) = (section("http"), section("database"), section("redis"));
+    let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
+    let (passwords, limits) = (section("passwords"), section("limits"));
+    let (tenants, log) = (section("tenants"), section("log"));
+
+    let http = HttpConfig::read(http, mistakes);
+    let database = DatabaseConfig::read(database, mistakes);
+    let redis = RedisConfig::read(redis, mistakes);
+    let tokens = TokensConfig::read(tokens, mistakes);
+    let master_key = read_master_key(secrets, mistakes);
+    let edge_keys = read_edge_keys(edge, mistakes);
+    let passwords = read_passwords(passwords, mistakes);
+    let limits = LimitsConfig::read(limits, mistakes);
+    let default_tenant = read_default_tenant(tenants, mistakes);
+    let log = LogConfig::read(log, mistakes);
+    Some(Config {
+        http,
+        database: database?,
+        redis: redis?,
+        tokens: tokens?,
+        master_key: master_key?,
+        edge_keys,
+        passwords,
+        limits,
+        default_tenant,
+        log,
+    })
+}
+
+/// A section's name and what was found in it.
+type Found = (&'static str, Settings);
+
+impl HttpConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Self {
+        let mut section = Section::new(name, settings, mistakes);
+        let config = Self {
+            listen: section.parsed(
+                "listen",
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
+                "an address and a port, such as 127.0.0.1:3001",
+            ),
+            body_timeout: seconds(section.number("body_timeout_seconds", 10, 1..=300)),
+            drain: seconds(section.number("drain_seconds", 25, 0..=600)),
+            trusted_proxies: section.list("trusted_proxies", "a network, such as 10.0.0.0/8"),
+        };
+        section.finish();
+        config
+    }
+}
+
+impl DatabaseConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut section = Section::new(name, settings, mistakes);
+        let url = section.required_text("url", "or set DATABASE_URL");
+        if let Some(url) = &url {
+            let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+            if !is_postgres || sqlx::postgres::PgConnectOptions::from_str(url).is_err() {
+                section.mistake("url", "must be a URL that starts with postgres://");
+            }
+        }
+        let max_connections = section.number("max_connections", 16, 1..=1000);
+        section.finish();
+        Some(Self {
+            url: SecretString::from(url?),
+            max_connections,
+        })
+    }
+}
+
+impl RedisConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut section = Section::new(name, settings, mistakes);
+        let url = section.required_text("url", "or set REDIS_URL");
+        if let Some(url) = &url
+            && url.as_str().into_connection_info().is_err()
+        {
+            section.mistake("url", "must be a URL that starts with redis://");
+        }
+        section.finish();
+        Some(Self {
+            url: SecretString::from(url?),
+        })
+    }
+}
+
+impl TokensConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Option<Self> {
+        let mut section = Section::new(name, settings, mistakes);
+        let issuer = section.required_text("issuer", "the public URL of the edge");
+        if let Some(issuer) = &issuer {
+            let host = issuer
+                .strip_prefix("https://")
+                .or_else(|| issuer.strip_prefix("http://"));
+            if host.is_none_or(str::is_empty) || issuer.contains(['?', '#']) || issuer.ends_with('/') {
+                section.mistake(
+                    "issuer",
+                    "must be an http(s) URL without query, fragment or final slash (RFC 8414 §2)",
+                );
+            }
+        }
+        let audience = section.required_text("audience", "what the tokens are for, such as the API's name");
+        let rsa_bits = section.number("rsa_bits", 3072, 2048..=4096);
+        if !matches!(rsa_bits, 2048 | 3072 | 4096) {
+            section.mistake("rsa_bits", "must be 2048, 3072 or 4096");
+        }
+        let idle_days = section.number("refresh_idle_days", 30, 1..=365);
+        let absolute_days = section.number("refresh_absolute_days", 90, 1..=3650);
+        if absolute_days < idle_days {
+            section.mistake(
+                "refresh_absolute_days",
+                "must not be less than tokens.refresh_idle_days",
+            );
+        }
+        let access_ttl = section.number("access_ttl_seconds", 900, 60..=3600);
+        let replay = section.number("refresh_replay_seconds", 60, 0..=600);
+        section.finish();
+        Some(Self {
+            issuer: issuer?,
+            audience: audience?,
+            access_ttl: TimeDelta::seconds(access_ttl.into()),
+            rsa_bits,
+            refresh_idle: TimeDelta::days(idle_days.into()),
+            refresh_absolute: TimeDelta::days(absolute_days.into()),
+            refresh_replay: TimeDelta::seconds(replay.into()),
+        })
+    }
+}
+
+fn read_master_key((name, settings): Found, mistakes: &mut Mistakes) -> Option<MasterKey> {
+    let mut section = Section::new(name, settings, mistakes);
+    let id = section.text("master_key_id").unwrap_or_else(|| "1".to_owned());
+    if !secret::is_key_id(&id) {
+        section.mistake("master_key_id", secret::KEY_ID_RULE);
+    }
+    let key = section
+        .required_text("master_key", "32 random bytes in base64")
+        .and_then(|text| {
+            secret::decode(&text, MasterKey::LEN..=MasterKey::LEN)
+                .and_then(|key| MasterKey::new(id, key).map_err(|_| secret::SecretMistake::Length))
+                .inspect_err(|mistake| section.mistake("master_key", mistake))
+                .ok()
+        });
+    section.finish();
+    key
+}
+
+fn read_edge_keys((name, settings): Found, mistakes: &mut Mistakes) -> Vec<SigningKey> {
+    let mut section = Section::new(name, settings, mistakes);
+    let mut keys = Vec::new();
+    for (id, text) in section.table("signing_keys") {
+        let place = format!("signing_keys.{id}");
+        match secret::decode(&text, 32..=64).map(|secret| SigningKey::new(id, secret.expose())) {
+            Ok(Ok(key)) => keys.push(key),
+            Ok(Err(mistake)) => section.mistake(&place, mistake),
+            Err(mistake) => section.mistake(&place, mistake),
+        }
+    }
+    if keys.len() > 2 {
+        section.mistake(
+            "signing_keys",
+            "may hold two keys at most: the current one and one to rotate to",
+        );
+    }
+    section.finish();
+    keys
+}
+
+fn read_passwords((name, settings): Found, mistakes: &mut Mistakes) -> HasherConfig {
+    let cores =
+        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let mut section = Section::new(name, settings, mistakes);
+    let config = HasherConfig {
+        memory_kib: section.number("memory_kib", 65_536, 8_192..=1_048_576),
+        iterations: section.number("iterations", 3, 1..=64),
+        parallelism: section.number("parallelism", 4, 1..=64),
+        permits: section.number("permits", cores.clamp(1, 256), 1..=256),
+        queue: section.number("queue", 64, 0..=10_000),
+    };
+    section.finish();
+    config
+}
+
+impl LimitsConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Self {
+        let mut section = Section::new(name, settings, mistakes);
+        let mut limit = |key: &str, default: u32| {
+            NonZeroU32::new(section.number(key, default, 1..=1_000_000)).unwrap_or(NonZeroU32::MIN)
+        };
+        let config = Self {
+            login_per_minute_pair: limit("login_per_minute_pair", 10),
+            login_per_minute_client: limit("login_per_minute_client", 30),
+            register_per_5_minutes: limit("register_per_5_minutes", 3),
+            register_per_hour: limit("register_per_hour", 10),
+            default_per_minute: limit("default_per_minute", 100),
+            refresh_per_minute_session: limit("refresh_per_minute_session", 30),
+        };
+        section.finish();
+        config
+    }
+}
+
+fn read_default_tenant((name, settings): Found, mistakes: &mut Mistakes) -> String {
+    let mut section = Section::new(name, settings, mistakes);
+    let slug = section.text("default").unwrap_or_else(|| "default".to_owned());
+    let is_slug = (1..=63).contains(&slug.len())
+        && !slug.starts_with('-')
+        && !slug.ends_with('-')
+        && slug
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if !is_slug {
+        section.mistake(
+            "default",
+            "must be 1 to 63 of a-z, 0-9 and -, and begin and end with none of -",
+        );
+    }
+    section.finish();
+    slug
+}
+
+impl LogConfig {
+    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Self {
+        let mut section = Section::new(name, settings, mistakes);
+        let format = section.parsed("format", LogFormat::Json, "`json` or `text`");
+        let filter = section.text("filter").unwrap_or_else(|| "info".to_owned());
+        if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
+            section.mistake(
+                "filter",
+                "must be a log filter, such as `info` or `info,sqlx=warn`",
+            );
+        }
+        section.finish();
+        Self { format, filter }
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}

@@ -1,0 +1,288 @@
+//! The configuration as an operator meets it: all mistakes at once, and none of the secrets.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use base64ct::{Base64, Base64Unpadded, Base64Url, Base64UrlUnpadded, Encoding};
+
+use super::*;
+
+const KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQBaUe3P0iZ9s=";
+
+fn environment(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// What must be set, and nothing else.
+fn required() -> Vec<(String, String)> {
+    environment(&[
+        ("DATABASE_URL", "postgres://user:hunter2@localhost/db"),
+        ("REDIS_URL", "redis://:hunter2@localhost"),
+        ("PORTCULLIS__TOKENS__ISSUER", "https://auth.example.com"),
+        ("PORTCULLIS__TOKENS__AUDIENCE", "example"),
+        ("PORTCULLIS__SECRETS__MASTER_KEY", KEY),
+    ])
+}
+
+fn with(settings: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    Config::load(None, required().into_iter().chain(environment(settings)))
+}
+
+fn mistakes(settings: &[(&str, &str)]) -> Vec<String> {
+    with(settings).unwrap_err().iter().map(str::to_owned).collect()
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+#[test]
+fn what_is_not_set_has_the_documented_default() {
+    let config = with(&[]).unwrap();
+    assert_eq!(config.http.listen, "127.0.0.1:3001".parse().unwrap());
+    assert_eq!(config.http.body_timeout, Duration::from_secs(10));
+    assert_eq!(config.http.drain, Duration::from_secs(25));
+    assert!(config.http.trusted_proxies.is_empty() && config.edge_keys.is_empty());
+    assert_eq!(config.database.max_connections, 16);
+    assert_eq!(config.tokens.access_ttl, TimeDelta::seconds(900));
+    assert_eq!(config.tokens.rsa_bits, 3072);
+    assert_eq!(config.tokens.refresh_idle, TimeDelta::days(30));
+    assert_eq!(config.tokens.refresh_absolute, TimeDelta::days(90));
+    assert_eq!(config.tokens.refresh_replay, TimeDelta::seconds(60));
+    let passwords = config.passwords;
+    assert_eq!(
+        (passwords.memory_kib, passwords.iterations, passwords.parallelism),
+        (65_536, 3, 4)
+    );
+    assert_eq!(passwords.queue, 64);
+    assert!(passwords.permits >= 1);
+    assert_eq!(config.limits.login_per_minute_pair.get(), 10);
+    assert_eq!(config.limits.default_per_minute.get(), 100);
+    assert_eq!(config.default_tenant, "default");
+    assert_eq!(config.master_key.id(), "1");
+    assert_eq!(
+        (config.log.format, config.log.filter.as_str()),
+        (LogFormat::Json, "info")
+    );
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once() {
+    let errors = Config::load(None, []).unwrap_err();
+    let text = errors.to_string();
+    assert!(text.starts_with("the configuration has 5 mistakes:"), "{text}");
+    for setting in [
+        "database.url",
+        "redis.url",
+        "tokens.issuer",
+        "tokens.audience",
+        "secrets.master_key",
+    ] {
+        assert!(
+            text.contains(&format!("{setting}: is missing")),
+            "{setting}: {text}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_of_every_kind_are_reported_in_one_message() {
+    let file = file(
+        "top = 1\n[http]\nlisten = 80\nlisen = \"x\"\n[tokens]\nissuer = \"ftp://x\"\nrsa_bits = 2049\n\
+         [passwords]\nmemory_kib = 1\n[nowhere]\nkey = 1\n",
+    );
+    let errors = Config::load(
+        Some(file.path()),
+        environment(&[
+            ("DATABASE_URL", "mysql://x"),
+            ("PORTCULLIS__HTTP__DRAIN_SECONDS", "soon"),
+            ("PORTCULLIS__LIMITS__LOGIN", "1"),
+            ("PORTCULLIS__SECRETS__MASTER_KEY", "AAAA"),
+            ("PORTCULLIS__LOG__FORMAT", "xml"),
+            ("PORTCULLIS__HTTP", "1"),
+        ]),
+    )
+    .unwrap_err();
+    let text = errors.to_string();
+    for mistake in [
+        "`top` stands outside any section",
+        "PORTCULLIS__HTTP: expected PORTCULLIS__<SECTION>__<KEY>",
+        "http.listen: must be text, not integer",
+        "[http] has no setting `lisen`",
+        "http.drain_seconds: must be a whole number from 0 to 600",
+        "database.url: must be a URL that starts with postgres://",
+        "redis.url: is missing",
+        "tokens.issuer: must be an http(s) URL",
+        "tokens.audience: is missing",
+        "tokens.rsa_bits: must be 2048, 3072 or 4096",
+        "secrets.master_key: has the wrong length",
+        "passwords.memory_kib: must be a whole number from 8192 to 1048576",
+        "PORTCULLIS__LIMITS__LOGIN: [limits] has no setting `login`",
+        "log.format: must be `json` or `text`",
+        "there is no section [nowhere]",
+    ] {
+        assert!(text.contains(mistake), "{mistake:?} is not in {text}");
+    }
+    assert_eq!(errors.iter().count(), 15, "{text}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_long_name_over_the_plain_one() {
+    let file =
+        file("[http]\nlisten = \"127.0.0.1:1\"\ndrain_seconds = 1\n[database]\nurl = \"postgres://file\"\n");
+    let mut settings = required();
+    settings.extend(environment(&[
+        ("PORTCULLIS__HTTP__LISTEN", "127.0.0.1:2"),
+        ("PORTCULLIS__DATABASE__URL", "postgres://long"),
+    ]));
+    let config = Config::load(Some(file.path()), settings).unwrap();
+    assert_eq!(config.http.listen.port(), 2);
+    assert_eq!(config.http.drain, Duration::from_secs(1));
+    assert_eq!(
+        secrecy::ExposeSecret::expose_secret(&config.database.url),
+        "postgres://long"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_or_not_toml_is_a_mistake_among_the_others() {
+    let errors = Config::load(Some(Path::new("/does/not/exist.toml")), []).unwrap_err();
+    assert!(
+        errors.iter().next().unwrap().contains("/does/not/exist.toml"),
+        "{errors}"
+    );
+    assert!(errors.to_string().contains("redis.url: is missing"), "{errors}");
+
+    let file = file("[database]\nurl = \"postgres://user:hunter2@x\" oops\n");
+    let text = Config::load(Some(file.path()), []).unwrap_err().to_string();
+    assert!(text.contains("line 2"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn weak_secrets_are_refused() {
+    let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let repeated = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
+    let counted = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    for weak in [zeros, repeated, counted] {
+        let text = with(&[("PORTCULLIS__SECRETS__MASTER_KEY", weak)])
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("secrets.master_key: is too weak"), "{text}");
+        assert!(!text.contains(weak), "{text}");
+        let keys = format!("{{\"one\":\"{weak}\"}}");
+        let text = with(&[("PORTCULLIS__EDGE__SIGNING_KEYS", &keys)])
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains("edge.signing_keys.one: is too weak"), "{text}");
+    }
+    for length in ["c2hvcnQ", &format!("{KEY}{KEY}").replace('=', "")] {
+        assert_eq!(mistakes(&[("PORTCULLIS__SECRETS__MASTER_KEY", length)]).len(), 1);
+    }
+    let text = mistakes(&[("PORTCULLIS__SECRETS__MASTER_KEY", "not base64!")]).join("");
+    assert!(
+        text.contains("must be base64") && !text.contains("not base64!"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_secret_may_be_base64_or_base64url_with_or_without_padding() {
+    let bytes = [0xfb; 2].into_iter().chain(1..=30).collect::<Vec<u8>>();
+    for text in [
+        Base64::encode_string(&bytes),
+        Base64Unpadded::encode_string(&bytes),
+        Base64Url::encode_string(&bytes),
+        Base64UrlUnpadded::encode_string(&bytes),
+    ] {
+        assert!(
+            with(&[("PORTCULLIS__SECRETS__MASTER_KEY", &text)]).is_ok(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn edge_keys_come_from_a_table_from_json_from_inline_toml_or_one_by_one() {
+    let table = file(&format!("[edge.signing_keys]\none = \"{KEY}\"\n"));
+    let config = Config::load(Some(table.path()), required()).unwrap();
+    assert_eq!(config.edge_keys.len(), 1);
+    for (name, value) in [
+        ("PORTCULLIS__EDGE__SIGNING_KEYS", format!("{{\"one\":\"{KEY}\"}}")),
+        ("PORTCULLIS__EDGE__SIGNING_KEYS", format!("{{ one = \"{KEY}\" }}")),
+        ("PORTCULLIS__EDGE__SIGNING_KEYS__one", KEY.to_owned()),
+    ] {
+        let config = with(&[(name, &value)]).unwrap();
+        assert_eq!(
+            config
+                .edge_keys
+                .iter()
+                .map(|key| key.keyid.as_str())
+                .collect::<Vec<_>>(),
+            ["one"]
+        );
+    }
+    let three = format!("{{\"a\":\"{KEY}\",\"b\":\"{KEY}\",\"c\":\"{KEY}\"}}");
+    let text = mistakes(&[("PORTCULLIS__EDGE__SIGNING_KEYS", &three)]).join("");
+    assert!(text.contains("two keys at most"), "{text}");
+    let text = mistakes(&[("PORTCULLIS__EDGE__SIGNING_KEYS", "hunter2")]).join("");
+    assert!(
+        text.contains("must be a table") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_list_in_the_environment_is_json_or_separated_by_commas() {
+    for text in ["[\"10.0.0.0/8\", \"fd00::/8\"]", "10.0.0.0/8, fd00::/8"] {
+        let config = with(&[("PORTCULLIS__HTTP__TRUSTED_PROXIES", text)]).unwrap();
+        assert_eq!(config.http.trusted_proxies.len(), 2, "{text}");
+    }
+    let text = mistakes(&[("PORTCULLIS__HTTP__TRUSTED_PROXIES", "10.0.0.0/8,everyone")]).join("");
+    assert_eq!(
+        text,
+        "http.trusted_proxies: `everyone` is not a network, such as 10.0.0.0/8"
+    );
+}
+
+#[test]
+fn an_absolute_life_that_is_shorter_than_the_idle_one_is_a_mistake() {
+    let text = mistakes(&[("PORTCULLIS__TOKENS__REFRESH_ABSOLUTE_DAYS", "7")]).join("");
+    assert!(text.contains("tokens.refresh_absolute_days"), "{text}");
+}
+
+#[test]
+fn the_default_tenant_is_a_slug() {
+    for slug in ["", "Upper", "two words", "-edge", "edge-"] {
+        assert_eq!(
+            mistakes(&[("PORTCULLIS__TENANTS__DEFAULT", slug)]).len(),
+            1,
+            "{slug:?}"
+        );
+    }
+    assert_eq!(
+        with(&[("PORTCULLIS__TENANTS__DEFAULT", "box-office-2")])
+            .unwrap()
+            .default_tenant,
+        "box-office-2"
+    );
+}
+
+#[test]
+fn a_configuration_shows_no_secret() {
+    let keys = format!("{{\"one\":\"{KEY}\"}}");
+    let shown = format!(
+        "{:?}",
+        with(&[("PORTCULLIS__EDGE__SIGNING_KEYS", &keys)]).unwrap()
+    );
+    assert!(
+        !shown.contains("hunter2") && !shown.contains(KEY) && !shown.contains("0xab"),
+        "{shown}"
+    );
+}

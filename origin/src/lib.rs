@@ -1,0 +1,16 @@
+//! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
+//!
+//! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← accounts ← sessions ← tokens ←
+//! login`. `app` wires them together and `cli` starts them; no room imports those two.
+
+pub mod accounts;
+pub mod app;
+pub mod audit;
+pub mod cli;
+pub mod http;
+pub mod jobs;
+pub mod kernel;
+pub mod login;
+pub mod rate_limit;
+pub mod sessions;
+pub mod tokens;

@@ -1,0 +1,80 @@
+//! How often somebody may try.
+
+use secrecy::SecretString;
+
+use crate::accounts::password::check_strength;
+use crate::accounts::{EmailAddress, NewUser};
+use crate::http::{Problem, RequestContext};
+use crate::rate_limit::{Quota, client_key};
+use crate::sessions::PresentedToken;
+
+use super::desk::Desk;
+use super::error::LoginError;
+
+const FIVE_MINUTES: u32 = 300;
+
+impl Desk {
+    /// Checks whether the chosen password is strong enough, and then counts the registration against the limits of
+    /// its client: who has to think of a better password has not registered yet. Such attempts have a limit of
+    /// their own, as many in a minute as registrations in an hour.
+    pub(super) async fn admit_registration(
+        &self,
+        context: &RequestContext,
+        new: &NewUser,
+    ) -> Result<(), Problem> {
+        let limits = &self.app.config().limits;
+        let client = client_key(context.client_ip);
+        let attempts = Quota::per_minute(limits.register_per_hour);
+        self.limiter
+            .enforce(context, "register-attempt", &client, attempts)
+            .await?;
+        check_strength(new.password.clone(), new.guessable_words())
+            .await
+            .map_err(LoginError::from)?
+            .map_err(LoginError::from)?;
+        let short = Quota::within(limits.register_per_5_minutes, FIVE_MINUTES);
+        self.limiter.enforce(context, "register", &client, short).await?;
+        let long = Quota::per_hour(limits.register_per_hour);
+        self.limiter
+            .enforce(context, "register-hourly", &client, long)
+            .await
+    }
+
+    /// Counts a login against the limits of its client, and of its client and address together.
+    pub(super) async fn admit_login(
+        &self,
+        context: &RequestContext,
+        email: &EmailAddress,
+    ) -> Result<(), Problem> {
+        let limits = &self.app.config().limits;
+        let client = client_key(context.client_ip);
+        let by_client = Quota::per_minute(limits.login_per_minute_client);
+        self.limiter
+            .enforce(context, "login-client", &client, by_client)
+            .await?;
+        let pair = format!("{client} {} {}", self.tenant_slug(context), email.as_str());
+        let by_pair = Quota::per_minute(limits.login_per_minute_pair);
+        self.limiter.enforce(context, "login", &pair, by_pair).await
+    }
+
+    /// Counts a refresh against the limit of its session; what is no refresh token, against its client.
+    pub(super) async fn admit_refresh(
+        &self,
+        context: &RequestContext,
+        token: &SecretString,
+    ) -> Result<(), Problem> {
+        let limits = &self.app.config().limits;
+        let (scope, key, limit) = if let Some(token) = PresentedToken::parse(token) {
+            (
+                "refresh",
+                token.family().to_string(),
+                limits.refresh_per_minute_session,
+            )
+        } else {
+            ("client", client_key(context.client_ip), limits.default_per_minute)
+        };
+        self.limiter
+            .enforce(context, scope, &key, Quota::per_minute(limit))
+            .await
+    }
+}

@@ -1,0 +1,316 @@
+//! The use cases: what is done, in which order, and in which transaction.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use secrecy::SecretString;
+
+use crate::accounts::{self, NewUser, User, UserStatus};
+use crate::audit::{self, Event, EventKind};
+use crate::http::{AppState, Problem, RequestContext};
+use crate::kernel::db::PgConnection;
+use crate::kernel::ids::{TenantId, UserId};
+use crate::rate_limit::Limiter;
+use crate::sessions::{
+    self, Accepted, Authentication, ChainOwner, NewSession, Opened, Presented, RevocationReason, Session,
+    Sessions,
+};
+use crate::tokens::{AccessToken, CurrentUser, Tokens};
+
+use super::error::LoginError;
+use super::model::{PasswordLogin, SignedIn};
+
+/// Where people sign in: what the use cases need, gathered for one request.
+pub(super) struct Desk {
+    pub(super) app: AppState,
+    pub(super) limiter: Limiter,
+    sessions: Sessions,
+    tokens: Tokens,
+}
+
+impl<S> FromRequestParts<S> for Desk
+where
+    S: Sync,
+    AppState: FromRef<S>,
+    Limiter: FromRef<S>,
+    Sessions: FromRef<S>,
+    Tokens: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(_parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self {
+            app: AppState::from_ref(state),
+            limiter: Limiter::from_ref(state),
+            sessions: Sessions::from_ref(state),
+            tokens: Tokens::from_ref(state),
+        })
+    }
+}
+
+impl Desk {
+    /// Makes an account and its first session.
+    pub(super) async fn register(
+        &self,
+        context: &RequestContext,
+        new: NewUser,
+    ) -> Result<SignedIn, LoginError> {
+        let tenant = {
+            let mut connection = self.app.pool().acquire().await?;
+            accounts::tenant(&mut connection, self.tenant_slug(context)).await?
+        };
+        let hash = self
+            .app
+            .hasher()
+            .hash(new.password.clone(), context.random())
+            .await?;
+
+        let mut transaction = self.app.pool().begin().await?;
+        let user = accounts::create(
+            &mut transaction,
+            context.new_id::<UserId>(),
+            tenant,
+            &new,
+            &hash,
+            context.now,
+            context.client_ip,
+        )
+        .await?;
+        let registered = Event::of_request(context, EventKind::Registered);
+        audit::record(
+            &mut transaction,
+            registered.tenant(tenant).actor(user.id).subject(user.id),
+        )
+        .await?;
+        let opened = self.open_session(&mut transaction, context, &user).await?;
+        transaction.commit().await?;
+        self.welcome(context, user, &opened).await
+    }
+
+    /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
+    /// nor in the work: two reads, one hash and one event either way.
+    pub(super) async fn login(
+        &self,
+        context: &RequestContext,
+        login: PasswordLogin,
+    ) -> Result<SignedIn, LoginError> {
+        let (tenant, credentials) = {
+            let mut connection = self.app.pool().acquire().await?;
+            let tenant = accounts::tenant(&mut connection, self.tenant_slug(context)).await?;
+            let found = accounts::find_credentials(&mut connection, tenant, &login.email).await?;
+            (tenant, found)
+        };
+        let known = credentials.as_ref().map(|credentials| credentials.user.id);
+        let (user, hash) = match credentials {
+            Some(credentials) => (Some(credentials.user), credentials.password_hash),
+            None => (None, None),
+        };
+        let matches = self.app.hasher().verify(login.password, hash.as_ref()).await?;
+        let (Some(user), Some(hash), true) = (user, hash, matches) else {
+            return self
+                .refuse(context, tenant, known, LoginError::InvalidCredentials)
+                .await;
+        };
+        match user.status {
+            UserStatus::Active => {}
+            UserStatus::Locked => {
+                return self
+                    .refuse(context, tenant, known, LoginError::AccountLocked)
+                    .await;
+            }
+            UserStatus::Disabled => {
+                return self
+                    .refuse(context, tenant, known, LoginError::AccountDisabled)
+                    .await;
+            }
+        }
+
+        let mut transaction = self.app.pool().begin().await?;
+        let noted =
+            accounts::record_login(&mut transaction, user, &hash, context.now, context.client_ip).await?;
+        let Some(user) = noted else {
+            drop(transaction);
+            return self
+                .refuse(context, tenant, known, LoginError::InvalidCredentials)
+                .await;
+        };
+        let opened = self.open_session(&mut transaction, context, &user).await?;
+        transaction.commit().await?;
+        self.welcome(context, user, &opened).await
+    }
+
+    /// Gives out the successor of a refresh token, and a new access token of the same session.
+    pub(super) async fn refresh(
+        &self,
+        context: &RequestContext,
+        token: &SecretString,
+    ) -> Result<SignedIn, LoginError> {
+        let mut transaction = self.app.pool().begin().await?;
+        let slug = context.tenant.as_deref();
+        match self
+            .sessions
+            .present(&mut transaction, token, slug, context.now)
+            .await?
+        {
+            Presented::Accepted(accepted) => {
+                let Accepted {
+                    session,
+                    user,
+                    refresh_token,
+                    replayed,
+                } = *accepted;
+                if replayed {
+                    let event = session_event(context, EventKind::RefreshReplayed, owner_of(&user, &session));
+                    audit::record(&mut transaction, event.actor(user.id)).await?;
+                }
+                transaction.commit().await?;
+                let access = self.access_token(context, &user, &session).await?;
+                Ok(SignedIn::again(
+                    user,
+                    &session,
+                    access,
+                    &refresh_token,
+                    context.now,
+                ))
+            }
+            Presented::Reused(owner) => {
+                // Who presented it is exactly what is not known: there is no actor.
+                let event = session_event(context, EventKind::RefreshReused, owner);
+                audit::record(&mut transaction, event).await?;
+                transaction.commit().await?;
+                Err(LoginError::RefreshTokenReused)
+            }
+            Presented::Refused => {
+                if let Some(slug) = slug {
+                    accounts::tenant(&mut transaction, slug).await?;
+                }
+                transaction.commit().await?;
+                Err(LoginError::InvalidRefreshToken)
+            }
+        }
+    }
+
+    /// Ends the session of the access token, and that of the refresh token if it is another one of the same
+    /// user's. A refresh token that is nobody's, or somebody else's, is ignored: there is nothing to end.
+    pub(super) async fn logout(
+        &self,
+        context: &RequestContext,
+        current: &CurrentUser,
+        token: Option<&SecretString>,
+    ) -> Result<(), LoginError> {
+        let own = owner_of(&current.user, &current.session);
+        let mut transaction = self.app.pool().begin().await?;
+        end_session(&mut transaction, context, own).await?;
+        transaction.commit().await?;
+        let Some(token) = token else { return Ok(()) };
+        // A transaction of its own: one that locked two sessions could meet another that locks them the other
+        // way round.
+        let mut transaction = self.app.pool().begin().await?;
+        let other = self.sessions.owner_of_token(&mut transaction, token).await?;
+        if let Some(other) = other.filter(|other| other.user_id == own.user_id && *other != own) {
+            end_session(&mut transaction, context, other).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub(super) fn tenant_slug<'c>(&'c self, context: &'c RequestContext) -> &'c str {
+        context
+            .tenant
+            .as_deref()
+            .unwrap_or(&self.app.config().default_tenant)
+    }
+
+    async fn open_session(
+        &self,
+        transaction: &mut PgConnection,
+        context: &RequestContext,
+        user: &User,
+    ) -> Result<Opened, LoginError> {
+        let new = NewSession {
+            user_id: user.id,
+            tenant_id: user.tenant_id,
+            authentication: Authentication::by_password(context.now),
+            ip_address: context.client_ip,
+            user_agent: context.user_agent.clone(),
+        };
+        let opened = self
+            .sessions
+            .open(transaction, new, context.now, context.entropy())
+            .await?;
+        let event = session_event(context, EventKind::LoggedIn, owner_of(user, &opened.session));
+        audit::record(transaction, event.actor(user.id)).await?;
+        Ok(opened)
+    }
+
+    async fn welcome(
+        &self,
+        context: &RequestContext,
+        user: User,
+        opened: &Opened,
+    ) -> Result<SignedIn, LoginError> {
+        let access = self.access_token(context, &user, &opened.session).await?;
+        Ok(SignedIn::newly(user, opened, access, context.now))
+    }
+
+    async fn access_token(
+        &self,
+        context: &RequestContext,
+        user: &User,
+        session: &Session,
+    ) -> Result<AccessToken, LoginError> {
+        let id = context.new_id();
+        Ok(self
+            .tokens
+            .issue(user, session, context.now, id, context.entropy())
+            .await?)
+    }
+
+    /// Commits the trace of a refusal, and then refuses.
+    async fn refuse<T>(
+        &self,
+        context: &RequestContext,
+        tenant: TenantId,
+        user: Option<UserId>,
+        refusal: LoginError,
+    ) -> Result<T, LoginError> {
+        let event = Event::of_request(context, EventKind::LoginFailed)
+            .tenant(tenant)
+            .detail("reason", refusal.to_string());
+        let event = match user {
+            Some(user) => event.subject(user),
+            None => event,
+        };
+        let mut connection = self.app.pool().acquire().await?;
+        audit::record(&mut connection, event).await?;
+        Err(refusal)
+    }
+}
+
+async fn end_session(
+    connection: &mut PgConnection,
+    context: &RequestContext,
+    owner: ChainOwner,
+) -> Result<(), LoginError> {
+    let reason = RevocationReason::Logout;
+    if sessions::revoke(connection, owner.session_id, owner.user_id, reason, context.now).await? {
+        let event = session_event(context, EventKind::LoggedOut, owner);
+        audit::record(connection, event.actor(owner.user_id)).await?;
+    }
+    Ok(())
+}
+
+fn owner_of(user: &User, session: &Session) -> ChainOwner {
+    ChainOwner {
+        session_id: session.id,
+        tenant_id: session.tenant_id,
+        user_id: user.id,
+    }
+}
+
+/// An event about a session. Who caused it is for the caller to add, where it is known.
+fn session_event(context: &RequestContext, kind: EventKind, owner: ChainOwner) -> Event {
+    Event::of_request(context, kind)
+        .tenant(owner.tenant_id)
+        .subject(owner.user_id)
+        .session(owner.session_id)
+}

@@ -1,0 +1,80 @@
+//! Why somebody was not let in, or could not stay.
+
+use portcullis_shared::problem::ProblemCode;
+
+use crate::accounts::AccountsError;
+use crate::accounts::password::UnfitPassword;
+use crate::http::Problem;
+use crate::kernel::passwords::HasherError;
+use crate::sessions::SessionsError;
+use crate::tokens::KeysError;
+
+use super::model::password_message;
+
+/// How long a client is asked to wait when an operator has suspended the account: nobody knows how long that
+/// will be, so this is only a pause between questions.
+const LOCKED_RETRY_AFTER_SECONDS: u64 = 900;
+
+/// What may go wrong here.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// There is no such account, or this is not its password.
+    #[error("address or password is wrong")]
+    InvalidCredentials,
+    /// The password is right, and the account was closed by an operator.
+    #[error("the account is disabled")]
+    AccountDisabled,
+    /// The password is right, and the account was suspended by an operator.
+    #[error("the account is locked")]
+    AccountLocked,
+    /// The password that was chosen would not protect the account.
+    #[error("the password is unfit")]
+    UnfitPassword(#[from] UnfitPassword),
+    /// The refresh token is good for nothing.
+    #[error("the refresh token is refused")]
+    InvalidRefreshToken,
+    /// The refresh token was used before; its session is over.
+    #[error("the refresh token was used before")]
+    RefreshTokenReused,
+    /// The password could not be hashed.
+    #[error("the password could not be checked")]
+    Hasher(#[from] HasherError),
+    /// The account could not be found or made.
+    #[error("the accounts are at fault")]
+    Accounts(#[from] AccountsError),
+    /// The session could not be opened or changed.
+    #[error("the sessions are at fault")]
+    Sessions(#[from] SessionsError),
+    /// No access token could be made.
+    #[error("the signing keys are at fault")]
+    Keys(#[from] KeysError),
+    /// Postgres could not be reached, or did not commit.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials => Self::new(ProblemCode::InvalidCredentials),
+            LoginError::AccountDisabled => Self::new(ProblemCode::AccountDisabled),
+            LoginError::AccountLocked => {
+                Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
+            }
+            LoginError::UnfitPassword(error) => {
+                Self::validation_failed(Vec::new()).field("password", error.code(), &password_message(&error))
+            }
+            LoginError::InvalidRefreshToken => Self::new(ProblemCode::InvalidRefreshToken),
+            LoginError::RefreshTokenReused => Self::new(ProblemCode::RefreshTokenReused)
+                .detail("The session was ended, because its refresh token may be in two hands."),
+            LoginError::Hasher(HasherError::Overloaded) => Self::new(ProblemCode::Overloaded).retry_after(1),
+            LoginError::Hasher(error @ (HasherError::UnreadableHash | HasherError::Failed)) => {
+                Self::internal(error)
+            }
+            LoginError::Accounts(error) => error.into(),
+            LoginError::Sessions(error) => error.into(),
+            LoginError::Keys(error) => error.into(),
+            LoginError::Database(error) => Self::database(error),
+        }
+    }
+}

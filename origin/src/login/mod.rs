@@ -1,0 +1,17 @@
+//! Signing in and staying signed in: factors come in, a session and its tokens go out.
+//!
+//! Invariants:
+//! - The answer to a login, and the work it costs, are the same for an unknown address and for a wrong
+//!   password. What is wrong with an account is told only to who knows its password.
+//! - No transaction and no connection is held while a password is hashed or a token is signed.
+//! - A refusal that must leave a trace is committed before it is answered.
+//! - This room decides the order of things; the rules are in the rooms it calls.
+
+mod admission;
+mod desk;
+mod error;
+mod model;
+mod routes;
+
+pub use error::LoginError;
+pub use routes::router;

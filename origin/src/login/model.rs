@@ -1,0 +1,228 @@
+//! What clients send to sign in and stay signed in, and what they get.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::password::{self, UnfitPassword};
+use crate::accounts::{EmailAddress, InvalidName, NewUser, PersonName, PhoneNumber, User, UserView};
+use crate::http::{Validate, Violations};
+use crate::kernel::ids::SessionId;
+use crate::kernel::passwords::Password;
+use crate::kernel::time::{Timestamp, as_rfc3339};
+use crate::sessions::{Opened, Session};
+use crate::tokens::AccessToken;
+
+/// `POST /auth/register`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RegisterRequest {
+    email: Option<String>,
+    password: Option<SecretString>,
+    #[serde(alias = "first_name")]
+    first_name: Option<String>,
+    #[serde(alias = "last_name")]
+    last_name: Option<String>,
+    phone: Option<String>,
+}
+
+impl Validate for RegisterRequest {
+    type Valid = NewUser;
+
+    fn validate(self, violations: &mut Violations) -> Option<NewUser> {
+        let email = violations.required("email", self.email.as_deref());
+        let password = violations.required("password", self.password.as_ref());
+        let first = violations.required("firstName", self.first_name.as_deref());
+        let last = violations.required("lastName", self.last_name.as_deref());
+
+        let address = email.and_then(|text| parse_email(violations, text));
+        let password = password.and_then(|text| parse_password(violations, text));
+        let first_name = first.and_then(|text| parse_name(violations, "firstName", text));
+        let last_name = last.and_then(|text| parse_name(violations, "lastName", text));
+        // The old clients send an empty text for "no number".
+        let phone = match self.phone.as_deref().map(str::trim) {
+            None | Some("") => None,
+            Some(text) => Some(parse_phone(violations, text)?),
+        };
+        Some(NewUser {
+            email: address?,
+            password: password?,
+            first_name: first_name?,
+            last_name: last_name?,
+            phone,
+        })
+    }
+}
+
+fn parse_email(violations: &mut Violations, text: &str) -> Option<EmailAddress> {
+    let email = EmailAddress::parse(text).ok();
+    if email.is_none() {
+        violations.add("email", "invalid", "This is not an email address.");
+    }
+    email
+}
+
+fn parse_name(violations: &mut Violations, field: &str, text: &str) -> Option<PersonName> {
+    PersonName::parse(text)
+        .map_err(|error| {
+            let code = match error {
+                InvalidName::Empty => "required",
+                InvalidName::TooLong => "too_long",
+                InvalidName::ControlCharacter => "invalid",
+            };
+            violations.add(field, code, &format!("The name {error}."));
+        })
+        .ok()
+}
+
+fn parse_password(violations: &mut Violations, text: &SecretString) -> Option<Password> {
+    password::check_length(text)
+        .map_err(|error| violations.add("password", error.code(), &password_message(&error)))
+        .ok()
+}
+
+/// What is wrong with a password, for the person who chose it.
+pub(super) fn password_message(error: &UnfitPassword) -> String {
+    format!("The password {error}")
+}
+
+fn parse_phone(violations: &mut Violations, text: &str) -> Option<PhoneNumber> {
+    PhoneNumber::parse(text)
+        .map_err(|error| violations.add("phone", "invalid", &format!("The number {error}.")))
+        .ok()
+}
+
+/// `POST /auth/login`.
+#[derive(Deserialize)]
+pub(super) struct LoginRequest {
+    email: Option<String>,
+    password: Option<SecretString>,
+}
+
+/// An address and a password to go with it.
+pub(super) struct PasswordLogin {
+    pub(super) email: EmailAddress,
+    pub(super) password: Password,
+}
+
+impl Validate for LoginRequest {
+    type Valid = PasswordLogin;
+
+    fn validate(self, violations: &mut Violations) -> Option<PasswordLogin> {
+        let email = violations.required("email", self.email);
+        let given = self.password.filter(|text| !text.expose_secret().is_empty());
+        let password = violations.required("password", given);
+        let email = email.and_then(|text| parse_email(violations, &text));
+        Some(PasswordLogin {
+            email: email?,
+            password: Password::new(&password?),
+        })
+    }
+}
+
+/// `POST /auth/refresh`.
+#[derive(Deserialize)]
+pub(super) struct RefreshRequest {
+    #[serde(rename = "refreshToken", alias = "refresh_token")]
+    refresh_token: Option<SecretString>,
+}
+
+impl Validate for RefreshRequest {
+    type Valid = SecretString;
+
+    fn validate(self, violations: &mut Violations) -> Option<SecretString> {
+        violations.required("refreshToken", self.refresh_token)
+    }
+}
+
+/// `POST /auth/logout`.
+#[derive(Deserialize)]
+pub(super) struct LogoutRequest {
+    #[serde(rename = "refreshToken", alias = "refresh_token")]
+    refresh_token: Option<SecretString>,
+}
+
+impl Validate for LogoutRequest {
+    type Valid = Option<SecretString>;
+
+    fn validate(self, _violations: &mut Violations) -> Option<Option<SecretString>> {
+        Some(self.refresh_token)
+    }
+}
+
+/// The resource `tokens` of the HTTP contract.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokensView {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: String,
+    refresh_expires_in: i64,
+}
+
+impl TokensView {
+    fn new(access: AccessToken, refresh: &SecretString, session: &Session, now: Timestamp) -> Self {
+        Self {
+            access_token: access.token,
+            token_type: "Bearer",
+            expires_in: access.expires_in,
+            refresh_token: refresh.expose_secret().to_owned(),
+            refresh_expires_in: (session.expires_at - now).num_seconds(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionView {
+    id: SessionId,
+    #[serde(with = "as_rfc3339")]
+    expires_at: Timestamp,
+}
+
+/// The `login result` of the HTTP contract; without the session, the answer to a refresh.
+#[derive(Serialize)]
+pub(super) struct SignedIn {
+    user: UserView,
+    tokens: TokensView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<SessionView>,
+}
+
+impl SignedIn {
+    /// The answer to a refresh.
+    pub(super) fn again(
+        user: User,
+        session: &Session,
+        access: AccessToken,
+        refresh: &SecretString,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            user: user.into(),
+            tokens: TokensView::new(access, refresh, session, now),
+            session: None,
+        }
+    }
+
+    /// The answer to a login.
+    pub(super) fn newly(user: User, opened: &Opened, access: AccessToken, now: Timestamp) -> Self {
+        let Opened {
+            session,
+            refresh_token,
+        } = opened;
+        Self {
+            session: Some(SessionView {
+                id: session.id,
+                expires_at: session.expires_at,
+            }),
+            ..Self::again(user, session, access, refresh_token, now)
+        }
+    }
+}
+
+/// The answer to `GET /auth/me`.
+#[derive(Serialize)]
+pub(super) struct Me {
+    pub(super) user: UserView,
+}

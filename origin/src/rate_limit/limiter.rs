@@ -1,0 +1,157 @@
+//! The limiter: a script in Redis, and what happens without Redis.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_lc_rs::hmac;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use redis::{RedisError, Script};
+
+use crate::http::{Problem, RequestContext};
+use crate::kernel::redis::Redis;
+use crate::kernel::secrets::{MasterKey, SecretsError};
+use crate::kernel::time::Timestamp;
+
+use super::local::LocalLimiter;
+use super::quota::{Allowed, Limited, Quota, announce};
+
+/// The generic cell rate algorithm. State: the theoretical arrival time of the next request, in microseconds.
+/// Answers allowed (0 or 1), places left, microseconds until one is free, microseconds until all are.
+const SCRIPT: &str = r"
+local now, interval, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local wait = arrival + interval - now - interval * limit
+if wait > 0 then
+  return {0, 0, string.format('%.0f', wait), string.format('%.0f', arrival - now)}
+end
+arrival = arrival + interval
+redis.call('SET', KEYS[1], string.format('%.0f', arrival), 'PX', math.ceil((arrival - now) / 1000))
+local left = math.floor((interval * limit - (arrival - now)) / interval)
+return {1, left, '0', string.format('%.0f', arrival - now)}
+";
+
+/// How long Redis is left alone after it failed, so that a Redis that hangs does not slow every request.
+const OUTAGE_PAUSE_MILLIS: i64 = 1_000;
+/// Value of `retry_at` while Redis works.
+const UP: i64 = i64::MIN;
+
+/// Checks quotas. Cloning shares the state.
+#[derive(Clone)]
+pub struct Limiter(Arc<Inner>);
+
+struct Inner {
+    redis: Redis,
+    script: Script,
+    key: hmac::Key,
+    local: LocalLimiter,
+    /// Unix milliseconds before which Redis is not asked; [`UP`] outside an outage.
+    retry_at: AtomicI64,
+}
+
+impl Limiter {
+    /// A limiter that keeps its state in `redis`, under keys that only the holder of the master key can compute.
+    pub fn new(redis: Redis, master_key: &MasterKey) -> Result<Self, SecretsError> {
+        let key = master_key.derive("rate-limit-keys")?;
+        Ok(Self(Arc::new(Inner {
+            redis,
+            script: Script::new(SCRIPT),
+            key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
+            local: LocalLimiter::default(),
+            retry_at: AtomicI64::new(UP),
+        })))
+    }
+
+    /// Takes one place of the quota of `key` for this request, tells the client about the limit, and refuses with
+    /// 429 `rate_limited` when there was none. `scope` names the limit, for example `login-client`; `key` is who
+    /// is limited, for example [`client_key`](super::client_key) or an address; it is not stored.
+    pub async fn enforce(
+        &self,
+        context: &RequestContext,
+        scope: &'static str,
+        key: &str,
+        quota: Quota,
+    ) -> Result<(), Problem> {
+        let outcome = self.check(scope, key, quota, context.now).await;
+        announce(context, scope, quota, &outcome);
+        outcome?;
+        Ok(())
+    }
+
+    /// Takes one place of the quota of `key` at the moment `now`. A refused request takes none.
+    pub async fn check(
+        &self,
+        scope: &'static str,
+        key: &str,
+        quota: Quota,
+        now: Timestamp,
+    ) -> Result<Allowed, Limited> {
+        let key = self.storage_key(scope, key);
+        let millis = now.timestamp_millis();
+        if self.0.retry_at.load(Ordering::Relaxed) > millis {
+            return self.0.local.check(scope, &key, quota);
+        }
+        match self.ask_redis(&key, quota, now).await {
+            Ok((allowed, remaining, wait, reset)) => {
+                if self.0.retry_at.swap(UP, Ordering::Relaxed) != UP {
+                    tracing::info!("rate limits are kept in Redis again");
+                }
+                if allowed == 1 {
+                    Ok(Allowed {
+                        remaining,
+                        reset_seconds: whole_seconds(reset),
+                        exact: true,
+                    })
+                } else {
+                    Err(Limited {
+                        scope,
+                        quota,
+                        retry_after: whole_seconds(wait).max(1),
+                    })
+                }
+            }
+            Err(error) => {
+                if self
+                    .0
+                    .retry_at
+                    .swap(millis + OUTAGE_PAUSE_MILLIS, Ordering::Relaxed)
+                    == UP
+                {
+                    tracing::warn!(%error, "Redis does not answer; rate limits are kept in this process");
+                }
+                self.0.local.check(scope, &key, quota)
+            }
+        }
+    }
+
+    async fn ask_redis(
+        &self,
+        key: &str,
+        quota: Quota,
+        now: Timestamp,
+    ) -> Result<(u8, u32, u64, u64), RedisError> {
+        let interval = i64::try_from(quota.interval_micros()).unwrap_or(i64::MAX);
+        let arguments = [now.timestamp_micros(), interval, i64::from(quota.limit.get())];
+        self.0.redis.run(&self.0.script, key, &arguments).await
+    }
+
+    /// `rl:{scope:mac}`; the braces keep a key on one node of a cluster, whatever follows.
+    fn storage_key(&self, scope: &str, key: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.0.key);
+        context.update(scope.as_bytes());
+        context.update(&[0]);
+        context.update(key.as_bytes());
+        let mac = Base64UrlUnpadded::encode_string(context.sign().as_ref());
+        format!("rl:{{{scope}:{mac}}}")
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").finish_non_exhaustive()
+    }
+}
+
+fn whole_seconds(micros: u64) -> u64 {
+    micros.div_ceil(1_000_000)
+}

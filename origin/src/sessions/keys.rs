@@ -1,0 +1,137 @@
+//! The keys that refresh tokens are derived under: made once, sealed in Postgres, kept unsealed in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use uuid::Uuid;
+
+use crate::kernel::db::PgConnection;
+use crate::kernel::ids::{Id as _, SecretKeyId, SessionId, TenantId};
+use crate::kernel::random::{self, Entropy};
+use crate::kernel::secrets::{MasterKey, Sealed, SecretBytes};
+use crate::kernel::time::Timestamp;
+
+use super::error::SessionsError;
+use super::refresh_token::{Link, PresentedToken, RefreshKey};
+use super::store::{self, SealedKey};
+
+/// Keeps the keys of refresh tokens. What it holds never changes in the database, so that replicas need not
+/// tell each other anything.
+pub(super) struct RefreshKeys {
+    master: MasterKey,
+    /// Takes the place of a key where there is no chain, so that refusing costs the same.
+    decoy: RefreshKey,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    active: Option<SecretKeyId>,
+    keys: HashMap<SecretKeyId, Arc<RefreshKey>>,
+}
+
+impl RefreshKeys {
+    /// Knows no key yet; they are read when they are first needed.
+    pub(super) fn new(master: MasterKey) -> Self {
+        let decoy = RefreshKey::new(&SecretBytes::new(vec![0; 32]));
+        Self {
+            master,
+            decoy,
+            known: RwLock::default(),
+        }
+    }
+
+    /// The key for new chains. The first call of an installation makes it.
+    pub(super) async fn active(
+        &self,
+        connection: &mut PgConnection,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<(SecretKeyId, Arc<RefreshKey>), SessionsError> {
+        if let Some(found) = self.known_active() {
+            return Ok(found);
+        }
+        let row = match store::find_active_key(connection).await? {
+            Some(row) => row,
+            None => self.make_active(connection, now, entropy).await?,
+        };
+        let key = self.unseal(&row)?;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).active = Some(row.id);
+        Ok((row.id, key))
+    }
+
+    /// The key of an existing chain.
+    pub(super) async fn by_id(
+        &self,
+        connection: &mut PgConnection,
+        id: SecretKeyId,
+    ) -> Result<Arc<RefreshKey>, SessionsError> {
+        if let Some(key) = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys
+            .get(&id)
+        {
+            return Ok(Arc::clone(key));
+        }
+        let row = store::find_key(connection, id)
+            .await?
+            .ok_or(SessionsError::KeyMissing)?;
+        self.unseal(&row)
+    }
+
+    /// Does for a token without a chain the work that a forged one costs.
+    pub(super) fn refuse_unknown(&self, presented: &PresentedToken) {
+        let nobody = Link {
+            tenant: TenantId::from_uuid(Uuid::nil()),
+            session: SessionId::from_uuid(Uuid::nil()),
+            family: presented.family(),
+            generation: presented.generation(),
+        };
+        std::hint::black_box(self.decoy.recognises(presented, &nobody));
+    }
+
+    fn known_active(&self) -> Option<(SecretKeyId, Arc<RefreshKey>)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let id = known.active?;
+        known.keys.get(&id).map(|key| (id, Arc::clone(key)))
+    }
+
+    /// Several replicas may come here at once; the unique index lets one key through, and all read that one.
+    async fn make_active(
+        &self,
+        connection: &mut PgConnection,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<SealedKey, SessionsError> {
+        let id = SecretKeyId::generate(now, entropy);
+        let secret = SecretBytes::new(random::bytes::<32>(entropy).to_vec());
+        let sealed = self.master.seal(secret.expose(), &associated_data(id))?;
+        let row = SealedKey {
+            id,
+            sealed: sealed.bytes,
+            master_key_id: sealed.key_id,
+        };
+        store::insert_active_key(connection, &row, now).await?;
+        store::find_active_key(connection)
+            .await?
+            .ok_or(SessionsError::KeyMissing)
+    }
+
+    fn unseal(&self, row: &SealedKey) -> Result<Arc<RefreshKey>, SessionsError> {
+        let sealed = Sealed {
+            key_id: row.master_key_id.clone(),
+            bytes: row.sealed.clone(),
+        };
+        let secret = self.master.open(&sealed, &associated_data(row.id))?;
+        let key = Arc::new(RefreshKey::new(&secret));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.keys.entry(row.id).or_insert(key)))
+    }
+}
+
+/// Binds a sealed key to its row, so that it does not open in another.
+fn associated_data(id: SecretKeyId) -> String {
+    format!("secret_keys/{id}")
+}

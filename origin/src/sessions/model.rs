@@ -1,0 +1,172 @@
+//! Sessions as the other rooms see them.
+
+use std::net::IpAddr;
+
+use secrecy::SecretString;
+
+use crate::accounts::User;
+use crate::kernel::ids::{SecretKeyId, SessionId, TenantId, UserId};
+use crate::kernel::time::{TimeDelta, Timestamp};
+
+use super::judge::ChainState;
+
+/// How strongly a sign-in was authenticated (NIST SP 800-63-4): the claim `acr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Acr {
+    /// By one factor.
+    Aal1,
+    /// By two factors, or by one that is two in itself.
+    Aal2,
+}
+
+impl Acr {
+    /// The name in tokens.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aal1 => "aal1",
+            Self::Aal2 => "aal2",
+        }
+    }
+}
+
+/// When and how the holder of a session proved who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// When a factor was last proved: the claim `auth_time`.
+    pub time: Timestamp,
+    /// Which factors were proved (RFC 8176); never empty.
+    pub amr: Vec<String>,
+    /// How strong that was.
+    pub acr: Acr,
+}
+
+impl Authentication {
+    /// By a password, at `time`.
+    #[must_use]
+    pub fn by_password(time: Timestamp) -> Self {
+        Self {
+            time,
+            amr: vec!["pwd".to_owned()],
+            acr: Acr::Aal1,
+        }
+    }
+}
+
+/// How long sessions and their refresh tokens last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// From the last refresh.
+    pub idle: TimeDelta,
+    /// From the sign-in.
+    pub absolute: TimeDelta,
+    /// For how long the predecessor of the current refresh token is answered again.
+    pub replay_window: TimeDelta,
+}
+
+/// A sign-in that is about to become a session.
+pub struct NewSession {
+    /// Whose it will be.
+    pub user_id: UserId,
+    /// The tenant of that user.
+    pub tenant_id: TenantId,
+    /// How they proved who they are.
+    pub authentication: Authentication,
+    /// Where they are.
+    pub ip_address: IpAddr,
+    /// What they use, 512 characters at most.
+    pub user_agent: Option<String>,
+}
+
+/// A session that is live: not revoked, not run out, its account active.
+#[derive(Clone)]
+pub struct Session {
+    /// Its identifier: the claim `sid`.
+    pub id: SessionId,
+    /// The tenant it lives in.
+    pub tenant_id: TenantId,
+    /// How its holder proved who they are.
+    pub authentication: Authentication,
+    /// When it ends if it is not refreshed before.
+    pub expires_at: Timestamp,
+}
+
+/// A live session, its holder, and the name of its tenant.
+#[derive(Clone)]
+pub struct LiveSession {
+    /// The session.
+    pub session: Session,
+    /// The account it is a sign-in to.
+    pub user: User,
+    /// What clients call the tenant.
+    pub tenant_slug: String,
+}
+
+/// A session and the refresh token that was just made for it.
+pub struct Opened {
+    /// The session.
+    pub session: Session,
+    /// The current refresh token of its chain.
+    pub refresh_token: SecretString,
+}
+
+/// What became of a refresh token that was presented.
+pub enum Presented {
+    /// It is good: here is its successor.
+    Accepted(Box<Accepted>),
+    /// It was used before, so that the session has been revoked. The caller commits that, and the audit of it.
+    Reused(ChainOwner),
+    /// It is good for nothing, for whatever reason.
+    Refused,
+}
+
+/// A refresh token that was good.
+pub struct Accepted {
+    /// The session, with its new expiry.
+    pub session: Session,
+    /// The account.
+    pub user: User,
+    /// The successor of the presented token.
+    pub refresh_token: SecretString,
+    /// Whether that successor had been given out before, to whoever presented the token first.
+    pub replayed: bool,
+}
+
+/// Whose chain it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainOwner {
+    /// The session.
+    pub session_id: SessionId,
+    /// Its tenant.
+    pub tenant_id: TenantId,
+    /// Its account.
+    pub user_id: UserId,
+}
+
+/// Why a session was ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationReason {
+    /// Its holder signed out.
+    Logout,
+    /// A refresh token of its chain was used after it had been replaced.
+    RefreshTokenReused,
+}
+
+impl RevocationReason {
+    /// The name in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::RefreshTokenReused => "refresh_token_reused",
+        }
+    }
+}
+
+/// A chain, its session and its account, read under a lock on the session row.
+pub(super) struct LockedChain {
+    pub(super) live: LiveSession,
+    pub(super) state: ChainState,
+    pub(super) mac_key_id: SecretKeyId,
+}

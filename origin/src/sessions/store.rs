@@ -1,0 +1,299 @@
+//! All SQL on `sessions`. Joins read `users` and `tenants`, so that a request costs one query; nothing here
+//! writes them.
+
+use std::net::IpAddr;
+
+use crate::accounts::{KycStatus, Role, User, UserStatus};
+use crate::kernel::db::PgConnection;
+use crate::kernel::ids::{FamilyId, Id as _, SecretKeyId, SessionId, TenantId, UserId};
+use crate::kernel::time::Timestamp;
+
+use super::judge::ChainState;
+use super::model::{Acr, Authentication, LiveSession, LockedChain, NewSession, RevocationReason, Session};
+
+/// What the row of a new session holds beside what the sign-in said.
+pub(super) struct NewChain {
+    pub(super) session_id: SessionId,
+    pub(super) family_id: FamilyId,
+    pub(super) mac_key_id: SecretKeyId,
+    pub(super) idle_expires_at: Timestamp,
+    pub(super) absolute_expires_at: Timestamp,
+}
+
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    new: &NewSession,
+    chain: &NewChain,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at, rotated_at,
+                               last_active_at, idle_expires_at, absolute_expires_at, auth_time, amr, acr,
+                               ip_address, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8, $9, $10, $11, $12, $13)",
+        chain.session_id.uuid(),
+        new.tenant_id.uuid(),
+        new.user_id.uuid(),
+        chain.family_id.uuid(),
+        chain.mac_key_id.uuid(),
+        now,
+        chain.idle_expires_at,
+        chain.absolute_expires_at,
+        new.authentication.time,
+        &new.authentication.amr,
+        new.authentication.acr.as_str(),
+        new.ip_address as IpAddr,
+        new.user_agent,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A session with its account and its tenant, as both queries below read them.
+struct Row {
+    id: SessionId,
+    tenant_id: TenantId,
+    user_id: UserId,
+    mac_key_id: SecretKeyId,
+    generation: i64,
+    rotated_at: Timestamp,
+    idle_expires_at: Timestamp,
+    absolute_expires_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+    auth_time: Timestamp,
+    amr: Vec<String>,
+    acr: Acr,
+    slug: String,
+    email: String,
+    email_verified: bool,
+    first_name: String,
+    last_name: String,
+    phone: Option<String>,
+    phone_verified: bool,
+    role: Role,
+    status: UserStatus,
+    kyc_status: KycStatus,
+    kyc_level: i32,
+    created_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn state(&self) -> ChainState {
+        ChainState {
+            // The constraint sessions_generation_check keeps it from being negative.
+            generation: self.generation.unsigned_abs(),
+            rotated_at: self.rotated_at,
+            idle_expires_at: self.idle_expires_at,
+            absolute_expires_at: self.absolute_expires_at,
+            revoked: self.revoked_at.is_some(),
+        }
+    }
+
+    fn into_live(self) -> LiveSession {
+        LiveSession {
+            session: Session {
+                id: self.id,
+                tenant_id: self.tenant_id,
+                authentication: Authentication {
+                    time: self.auth_time,
+                    amr: self.amr,
+                    acr: self.acr,
+                },
+                expires_at: self.idle_expires_at,
+            },
+            user: User {
+                id: self.user_id,
+                tenant_id: self.tenant_id,
+                email: self.email,
+                email_verified: self.email_verified,
+                first_name: self.first_name,
+                last_name: self.last_name,
+                phone: self.phone,
+                phone_verified: self.phone_verified,
+                role: self.role,
+                status: self.status,
+                kyc_status: self.kyc_status,
+                kyc_level: self.kyc_level,
+                created_at: self.created_at,
+                last_login_at: self.last_login_at,
+            },
+            tenant_slug: self.slug,
+        }
+    }
+}
+
+/// The session, its account and its tenant, if the one is live and the other active at `now`.
+pub(super) async fn find_live(
+    connection: &mut PgConnection,
+    id: SessionId,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<LiveSession>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT s.id AS "id: SessionId", s.tenant_id AS "tenant_id: TenantId", s.user_id AS "user_id: UserId",
+                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.idle_expires_at,
+                  s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
+                  u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
+                  u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at
+           FROM sessions s
+           JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+           JOIN tenants t ON t.id = s.tenant_id
+           WHERE s.id = $1 AND s.tenant_id = $2 AND s.user_id = $3
+             AND s.revoked_at IS NULL AND s.idle_expires_at > $4 AND s.absolute_expires_at > $4
+             AND u.status = 'active' AND u.deleted_at IS NULL"#,
+        id.uuid(),
+        tenant.uuid(),
+        user.uuid(),
+        now,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Row::into_live))
+}
+
+/// The chain of this name, locked until the transaction ends: refreshing and revoking a session take turns.
+pub(super) async fn lock_chain(
+    connection: &mut PgConnection,
+    family: FamilyId,
+) -> Result<Option<LockedChain>, sqlx::Error> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT s.id AS "id: SessionId", s.tenant_id AS "tenant_id: TenantId", s.user_id AS "user_id: UserId",
+                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.idle_expires_at,
+                  s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
+                  u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
+                  u.role AS "role: Role", u.status AS "status: UserStatus",
+                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at
+           FROM sessions s
+           JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+           JOIN tenants t ON t.id = s.tenant_id
+           WHERE s.family_id = $1 AND u.deleted_at IS NULL
+           FOR UPDATE OF s"#,
+        family.uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| LockedChain {
+        state: row.state(),
+        mac_key_id: row.mac_key_id,
+        live: row.into_live(),
+    }))
+}
+
+/// Moves a chain that the caller has locked to its next generation.
+pub(super) async fn advance_chain(
+    connection: &mut PgConnection,
+    id: SessionId,
+    now: Timestamp,
+    idle_expires_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions
+         SET generation = generation + 1, rotated_at = $2, last_active_at = $2, idle_expires_at = $3
+         WHERE id = $1",
+        id.uuid(),
+        now,
+        idle_expires_at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends a session of this user, unless it has ended. False if there was nothing to end.
+pub(super) async fn revoke(
+    connection: &mut PgConnection,
+    id: SessionId,
+    user: UserId,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE sessions SET revoked_at = $4, revoked_reason = $3
+         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
+        id.uuid(),
+        user.uuid(),
+        reason.as_str(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Removes up to `limit` sessions that have run out for good, skipping any that is being used just now.
+/// Returns how many there were.
+pub(super) async fn purge(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM sessions WHERE id IN (
+             SELECT id FROM sessions WHERE absolute_expires_at <= $1
+             ORDER BY absolute_expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        now,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// A sealed key, as `secret_keys` holds it.
+pub(super) struct SealedKey {
+    pub(super) id: SecretKeyId,
+    pub(super) sealed: Vec<u8>,
+    pub(super) master_key_id: String,
+}
+
+/// The key that new chains are derived under.
+pub(super) async fn find_active_key(connection: &mut PgConnection) -> Result<Option<SealedKey>, sqlx::Error> {
+    sqlx::query_as!(
+        SealedKey,
+        r#"SELECT id AS "id: SecretKeyId", sealed, master_key_id
+           FROM secret_keys WHERE purpose = 'refresh_token' AND state = 'active'"#,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// A key that some chain is derived under, active or retired.
+pub(super) async fn find_key(
+    connection: &mut PgConnection,
+    id: SecretKeyId,
+) -> Result<Option<SealedKey>, sqlx::Error> {
+    sqlx::query_as!(
+        SealedKey,
+        r#"SELECT id AS "id: SecretKeyId", sealed, master_key_id
+           FROM secret_keys WHERE id = $1 AND purpose = 'refresh_token'"#,
+        id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Makes `key` the active one, unless another replica has just done so with its own.
+pub(super) async fn insert_active_key(
+    connection: &mut PgConnection,
+    key: &SealedKey,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO secret_keys (id, purpose, state, sealed, master_key_id, created_at)
+         VALUES ($1, 'refresh_token', 'active', $2, $3, $4)
+         ON CONFLICT (purpose) WHERE state = 'active' DO NOTHING",
+        key.id.uuid(),
+        &key.sealed,
+        key.master_key_id,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Access tokens: made from a session, believed only after a signature, and published so that others can.
+//!
+//! Invariants:
+//! - One key signs at a time, and the database says which; every key that a live token may have been signed
+//!   with is in the key set.
+//! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere.
+//! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
+//!   must be live and the account active, in one query; only then is there a [`CurrentUser`].
+//! - A client learns that its token is bad, and whether it has expired; the log learns why.
+
+mod current_user;
+mod error;
+mod explain;
+mod keyring;
+pub mod keys;
+mod model;
+mod routes;
+mod signing_key;
+mod store;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use current_user::CurrentUser;
+pub use error::{KeysError, TokensError};
+pub use explain::{Explanation, Step, explain};
+pub use keyring::PublishedSet;
+pub use model::{AccessToken, KeyState, KeySummary};
+pub use routes::router;
+pub use signing_key::{SigningKey, SigningKeyError};
+
+use portcullis_shared::claims::{AccessClaims, Audience, Expectations};
+use portcullis_shared::error::TokenError;
+use portcullis_shared::token::UnverifiedToken;
+
+use crate::accounts::User;
+use crate::kernel::config::TokensConfig;
+use crate::kernel::db::Pool;
+use crate::kernel::ids::TokenId;
+use crate::kernel::random::Entropy;
+use crate::kernel::secrets::MasterKey;
+use crate::kernel::time::{TimeDelta, Timestamp};
+use crate::sessions::Session;
+
+use keyring::KeyRing;
+
+/// The `client_id` of tokens that are made by signing in here (RFC 9068 §2.2).
+const CLIENT_ID: &str = "portcullis";
+
+/// Makes and verifies access tokens. Cloning shares the keys.
+#[derive(Clone)]
+pub struct Tokens(Arc<Inner>);
+
+struct Inner {
+    ring: KeyRing,
+    pool: Pool,
+    master: MasterKey,
+    rsa_bits: u32,
+    expectations: Expectations,
+    access_ttl: TimeDelta,
+}
+
+impl Tokens {
+    /// Reads no key yet: Postgres need not be there.
+    #[must_use]
+    pub fn new(config: &TokensConfig, pool: Pool, master: MasterKey) -> Self {
+        Self(Arc::new(Inner {
+            ring: KeyRing::new(pool.clone(), master.clone()),
+            pool,
+            master,
+            rsa_bits: config.rsa_bits,
+            expectations: Expectations::new(&config.issuer, &config.audience),
+            access_ttl: config.access_ttl,
+        }))
+    }
+
+    /// Makes sure that there is an active signing key; makes one if there is none. For the start of the server.
+    pub async fn prepare(&self, now: Timestamp, entropy: &dyn Entropy) -> Result<(), KeysError> {
+        if self.0.ring.reread(now).await?.active().is_none() {
+            keys::make_first(&self.0.pool, &self.0.master, self.0.rsa_bits, now, entropy).await?;
+            self.0.ring.reread(now).await?;
+        }
+        Ok(())
+    }
+
+    /// An access token for this session, made at the moment `now`.
+    pub async fn issue(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+        id: TokenId,
+        entropy: &dyn Entropy,
+    ) -> Result<AccessToken, KeysError> {
+        let mut ring = self.0.ring.current(now).await?;
+        if ring.active().is_none() {
+            self.prepare(now, entropy).await?;
+            ring = self.0.ring.current(now).await?;
+        }
+        let key = ring.active().ok_or(KeysError::NotMade)?;
+        let issued_at = now.timestamp();
+        let expires_in = self.0.access_ttl.num_seconds();
+        let authentication = &session.authentication;
+        let claims = AccessClaims {
+            iss: self.0.expectations.issuer.clone(),
+            aud: Audience::One(self.0.expectations.audience.clone()),
+            sub: user.id.to_string(),
+            exp: issued_at + expires_in,
+            iat: issued_at,
+            nbf: None,
+            jti: id.to_string(),
+            client_id: Some(CLIENT_ID.to_owned()),
+            sid: session.id.to_string(),
+            tenant_id: session.tenant_id.to_string(),
+            role: Some(user.role.as_str().to_owned()),
+            permissions: user.role.permissions().iter().map(ToString::to_string).collect(),
+            venues: BTreeMap::new(),
+            venues_truncated: false,
+            auth_time: Some(authentication.time.timestamp()),
+            amr: authentication.amr.clone(),
+            acr: Some(authentication.acr.as_str().to_owned()),
+        };
+        Ok(AccessToken {
+            token: key.sign(&claims)?,
+            expires_in,
+        })
+    }
+
+    /// What a token says, if it is one of ours and good at `now`. Says nothing about its session.
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokensError> {
+        let token = UnverifiedToken::parse(token)?;
+        let ring = self.0.ring.seeking(token.kid(), now).await?;
+        let key = ring.verifying(token.kid()).ok_or(TokenError::unknown_key())?;
+        Ok(key.verify(token)?.check(&self.0.expectations, now.timestamp())?)
+    }
+
+    /// The public keys that verifiers need.
+    pub async fn key_set(&self, now: Timestamp) -> Result<PublishedSet, KeysError> {
+        Ok(self.0.ring.current(now).await?.published().clone())
+    }
+
+    /// The `iss` claim: the URL under which clients know this installation.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.expectations.issuer
+    }
+}

@@ -1,0 +1,57 @@
+//! Signing keys and access tokens as the other rooms see them.
+
+use crate::kernel::time::Timestamp;
+
+/// Where a signing key is in its life: `next` → `active` → `retired` → `removed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum KeyState {
+    /// Published so that verifiers learn of it; does not sign yet.
+    Next,
+    /// Signs. There is one.
+    Active,
+    /// Published until the last token it signed has expired; does not sign.
+    Retired,
+    /// Neither published nor able to sign: its private part is gone.
+    Removed,
+}
+
+impl KeyState {
+    /// The name in the database and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A signing key as `portcullis keys list` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySummary {
+    /// Its name.
+    pub kid: String,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// Length of the modulus in bits.
+    pub bits: usize,
+    /// When it was made or imported.
+    pub created_at: Timestamp,
+    /// When it began to sign, if it has.
+    pub activated_at: Option<Timestamp>,
+    /// When it stopped signing, or came in as one that never has.
+    pub retired_at: Option<Timestamp>,
+    /// When it leaves the key set. `None` for a retired key: when it is removed by hand.
+    pub publish_until: Option<Timestamp>,
+}
+
+/// An access token that was just made.
+pub struct AccessToken {
+    /// The compact form.
+    pub token: String,
+    /// Seconds from now until it expires.
+    pub expires_in: i64,
+}

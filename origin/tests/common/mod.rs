@@ -1,0 +1,18 @@
+//! What the integration tests stand on.
+
+mod clock;
+mod database;
+mod server;
+
+pub(crate) use clock::TestClock;
+pub(crate) use database::{TestDatabase, redis_url};
+pub(crate) use server::{Settings, TestServer, raw_exchange};
+
+/// Polls until the condition holds; fails after half a minute.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !condition().await {
+        assert!(std::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,361 @@
+//! Each constraint of the schema, provoked by a statement that breaks it and nothing else.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection as _, PgConnection};
+
+use crate::common::TestDatabase;
+
+/// Two tenants, a user in each, a session, and a key of each sort.
+const ROWS: &str = "
+INSERT INTO tenants VALUES ('00000000-0000-0000-0000-00000000000b', 'other', 'Other', 'epoch');
+INSERT INTO users (id, tenant_id, email, first_name, last_name, created_at, updated_at) VALUES
+    ('00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-000000000001', 'ada@example.com', 'A', 'L', 'epoch', 'epoch'),
+    ('00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-00000000000b', 'ada@example.com', 'A', 'L', 'epoch', 'epoch');
+INSERT INTO secret_keys VALUES
+    ('00000000-0000-0000-0000-0000000000c1', 'refresh_token', 'active', '\\x00', '1', 'epoch');
+INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at, activated_at)
+    VALUES ('first', 'active', decode(repeat('ff', 256), 'hex'), '\\x010001', '\\x00', '1', 'epoch', 'epoch');
+INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at, rotated_at, last_active_at,
+                      idle_expires_at, absolute_expires_at, auth_time, amr, acr) VALUES
+    ('00000000-0000-0000-0000-0000000000d1', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000e1',
+     '00000000-0000-0000-0000-0000000000c1', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', '{pwd}', 'aal1');
+INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
+";
+
+const TENANT: &str = "INSERT INTO tenants (id, slug, name, created_at) VALUES";
+const USER: &str =
+    "INSERT INTO users (id, tenant_id, email, first_name, last_name, created_at, updated_at) VALUES";
+const SIGNING_KEY: &str = "INSERT INTO signing_keys
+    (kid, state, modulus, exponent, private_sealed, master_key_id, created_at, activated_at) VALUES";
+const SECRET_KEY: &str = "INSERT INTO secret_keys VALUES";
+const EVENT: &str = "INSERT INTO audit_events (id, type, occurred_at) VALUES";
+const SESSION_COPY: &str = "INSERT INTO sessions SELECT";
+
+/// What breaks, and how.
+type Case = (&'static str, String);
+
+fn cases() -> Vec<Case> {
+    [people(), keys(), sessions(), events()].concat()
+}
+
+/// `tenants` and `users`.
+fn people() -> Vec<Case> {
+    let users =
+        |set: &str| format!("UPDATE users SET {set} WHERE id = '00000000-0000-0000-0000-0000000000a1'");
+    vec![
+        ("tenants_pkey", format!("{TENANT} ('00000000-0000-0000-0000-000000000001', 'new', 'N', 'epoch')")),
+        ("tenants_slug_key", format!("{TENANT} (gen_random_uuid(), 'default', 'N', 'epoch')")),
+        ("tenants_slug_format_check", format!("{TENANT} (gen_random_uuid(), 'Not A Label', 'N', 'epoch')")),
+        ("tenants_name_length_check", format!("{TENANT} (gen_random_uuid(), 'new', '', 'epoch')")),
+        (
+            "users_pkey",
+            format!(
+                "{USER} ('00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-00000000000b',
+                 'new@example.com', 'A', 'L', 'epoch', 'epoch')"
+            ),
+        ),
+        (
+            "users_tenant_id_email_key",
+            format!(
+                "{USER} (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', 'ada@example.com', 'A', 'L',
+                 'epoch', 'epoch')"
+            ),
+        ),
+        (
+            "users_tenant_id_fkey",
+            format!("{USER} (gen_random_uuid(), gen_random_uuid(), 'new@example.com', 'A', 'L', 'epoch', 'epoch')"),
+        ),
+        (
+            "users_deleted_by_fkey",
+            users("deleted_at = 'epoch', deleted_by = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        ("users_email_format_check", users("email = 'Ada@example.com'")),
+        ("users_email_length_check", users("email = 'a@'")),
+        ("users_first_name_length_check", users("first_name = ''")),
+        ("users_last_name_length_check", users("last_name = repeat('x', 101)")),
+        ("users_phone_format_check", users("phone = '0151'")),
+        ("users_phone_verified_check", users("phone_verified = true")),
+        ("users_role_check", users("role = 'root'")),
+        ("users_status_check", users("status = 'sleeping'")),
+        ("users_kyc_status_check", users("kyc_status = 'maybe'")),
+        ("users_kyc_level_check", users("kyc_level = -1")),
+        ("users_preferences_check", users("preferences = '[]'")),
+        ("users_version_check", users("version = 0")),
+        ("users_deletion_check", users("deletion_reason = 'none'")),
+    ]
+}
+
+/// `secret_keys` and `signing_keys`.
+fn keys() -> Vec<Case> {
+    let signing_keys = |set: &str| format!("UPDATE signing_keys SET {set}");
+    vec![
+        (
+            "secret_keys_pkey",
+            format!(
+                "{SECRET_KEY} ('00000000-0000-0000-0000-0000000000c1', 'refresh_token', 'retired', '', '1', 'epoch')"
+            ),
+        ),
+        (
+            "secret_keys_active_key",
+            format!("{SECRET_KEY} (gen_random_uuid(), 'refresh_token', 'active', '', '1', 'epoch')"),
+        ),
+        (
+            "secret_keys_purpose_check",
+            format!("{SECRET_KEY} (gen_random_uuid(), 'other', 'retired', '', '1', 'epoch')"),
+        ),
+        (
+            "secret_keys_state_check",
+            format!("{SECRET_KEY} (gen_random_uuid(), 'refresh_token', 'new', '', '1', 'epoch')"),
+        ),
+        (
+            "secret_keys_master_key_id_check",
+            format!("{SECRET_KEY} (gen_random_uuid(), 'refresh_token', 'retired', '', '', 'epoch')"),
+        ),
+        (
+            "signing_keys_pkey",
+            format!(
+                "{SIGNING_KEY} ('first', 'next', decode(repeat('ff', 256), 'hex'), '\\x010001', '', '1', 'epoch', NULL)"
+            ),
+        ),
+        (
+            "signing_keys_active_key",
+            format!(
+                "{SIGNING_KEY} ('second', 'active', decode(repeat('ff', 256), 'hex'), '\\x010001', '', '1', 'epoch', 'epoch')"
+            ),
+        ),
+        ("signing_keys_kid_format_check", signing_keys("kid = 'a b'")),
+        (
+            "signing_keys_state_check",
+            signing_keys("state = 'lost', retired_at = 'epoch'"),
+        ),
+        ("signing_keys_modulus_check", signing_keys("modulus = '\\xff'")),
+        ("signing_keys_exponent_check", signing_keys("exponent = '\\x03'")),
+        (
+            "signing_keys_private_check",
+            signing_keys("private_sealed = NULL, master_key_id = NULL"),
+        ),
+        (
+            "signing_keys_master_key_id_check",
+            signing_keys("master_key_id = NULL"),
+        ),
+        (
+            "signing_keys_activated_at_check",
+            signing_keys("activated_at = NULL"),
+        ),
+        (
+            "signing_keys_retired_at_check",
+            signing_keys("retired_at = 'epoch'"),
+        ),
+        ("signing_keys_retired_check", signing_keys("state = 'retired'")),
+        (
+            "signing_keys_publish_until_check",
+            signing_keys("publish_until = 'epoch'"),
+        ),
+        (
+            "signing_keys_removed_at_check",
+            signing_keys("removed_at = 'epoch'"),
+        ),
+    ]
+}
+
+/// `sessions`.
+fn sessions() -> Vec<Case> {
+    let sessions = |set: &str| format!("UPDATE sessions SET {set}");
+    let session_copy = |id: &str, family: &str| {
+        format!(
+            "{SESSION_COPY} '{id}', tenant_id, user_id, '{family}', generation, mac_key_id, created_at, rotated_at,
+             last_active_at, idle_expires_at, absolute_expires_at, revoked_at, revoked_reason, auth_time, amr, acr
+             FROM sessions"
+        )
+    };
+    vec![
+        (
+            "sessions_pkey",
+            session_copy(
+                "00000000-0000-0000-0000-0000000000d1",
+                "00000000-0000-0000-0000-0000000000e2",
+            ),
+        ),
+        (
+            "sessions_family_id_key",
+            session_copy(
+                "00000000-0000-0000-0000-0000000000d2",
+                "00000000-0000-0000-0000-0000000000e1",
+            ),
+        ),
+        (
+            "sessions_user_id_fkey",
+            sessions("user_id = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        (
+            "sessions_mac_key_id_fkey",
+            sessions("mac_key_id = gen_random_uuid()"),
+        ),
+        ("sessions_generation_check", sessions("generation = -1")),
+        (
+            "sessions_idle_expiry_check",
+            sessions("idle_expires_at = absolute_expires_at + interval '1 second'"),
+        ),
+        ("sessions_revoked_check", sessions("revoked_at = 'epoch'")),
+        (
+            "sessions_revoked_reason_check",
+            sessions("revoked_at = 'epoch', revoked_reason = 'whim'"),
+        ),
+        ("sessions_amr_check", sessions("amr = '{}'")),
+        ("sessions_acr_check", sessions("acr = 'aal9'")),
+        (
+            "sessions_user_agent_length_check",
+            sessions("user_agent = repeat('x', 513)"),
+        ),
+        ("sessions_device_name_length_check", sessions("device_name = ''")),
+    ]
+}
+
+/// `audit_events`.
+fn events() -> Vec<Case> {
+    vec![
+        (
+            "audit_events_pkey",
+            format!("{EVENT} ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch')"),
+        ),
+        (
+            "audit_events_seq_key",
+            "INSERT INTO audit_events (id, seq, type, occurred_at) OVERRIDING SYSTEM VALUE
+             SELECT gen_random_uuid(), seq, type, occurred_at FROM audit_events"
+                .to_owned(),
+        ),
+        (
+            "audit_events_tenant_id_fkey",
+            "INSERT INTO audit_events (id, tenant_id, type, occurred_at)
+             VALUES (gen_random_uuid(), gen_random_uuid(), 'logged_in', 'epoch')"
+                .to_owned(),
+        ),
+        (
+            "audit_events_type_check",
+            format!("{EVENT} (gen_random_uuid(), 'Logged In', 'epoch')"),
+        ),
+        (
+            "audit_events_user_agent_length_check",
+            "INSERT INTO audit_events (id, user_agent, type, occurred_at)
+             VALUES (gen_random_uuid(), repeat('x', 513), 'logged_in', 'epoch')"
+                .to_owned(),
+        ),
+        (
+            "audit_events_request_id_length_check",
+            "INSERT INTO audit_events (id, request_id, type, occurred_at)
+             VALUES (gen_random_uuid(), repeat('x', 65), 'logged_in', 'epoch')"
+                .to_owned(),
+        ),
+        (
+            "audit_events_detail_check",
+            "INSERT INTO audit_events (id, detail, type, occurred_at)
+             VALUES (gen_random_uuid(), '[]', 'logged_in', 'epoch')"
+                .to_owned(),
+        ),
+    ]
+}
+
+/// What no statement can break alone: `(tenant_id, id)` is unique because `id` is. They are what foreign keys
+/// point to, and the tests of those keys fail without them.
+const IMPLIED: [&str; 2] = ["users_tenant_id_id_key", "sessions_tenant_id_id_key"];
+
+/// The name of the constraint that refuses `sql`.
+async fn refusal(connection: &mut PgConnection, sql: String) -> Option<String> {
+    let mut transaction = connection.begin().await.unwrap();
+    let outcome = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut *transaction)
+        .await;
+    transaction.rollback().await.unwrap();
+    outcome
+        .err()?
+        .as_database_error()?
+        .constraint()
+        .map(str::to_owned)
+}
+
+#[tokio::test]
+async fn each_constraint_refuses_what_it_is_there_for() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool().acquire().await.unwrap();
+    sqlx::raw_sql(ROWS).execute(&mut *connection).await.unwrap();
+    for (constraint, sql) in cases() {
+        assert_eq!(
+            refusal(&mut connection, sql.clone()).await.as_deref(),
+            Some(constraint),
+            "{sql}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_constraint_is_without_such_a_case() {
+    let database = TestDatabase::create().await;
+    let named = sqlx::query_scalar::<_, String>(
+        "SELECT conname::text FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace AND conrelid <> '_sqlx_migrations'::regclass
+           AND contype IN ('p', 'u', 'f', 'c')
+         UNION SELECT indexrelid::regclass::text FROM pg_index
+         WHERE indisunique AND indpred IS NOT NULL
+           AND indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)",
+    );
+    let named: BTreeSet<String> = named
+        .fetch_all(database.pool())
+        .await
+        .unwrap()
+        .into_iter()
+        .collect();
+    let tested = cases()
+        .into_iter()
+        .map(|(name, _)| name)
+        .chain(IMPLIED)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(named, tested);
+}
+
+#[tokio::test]
+async fn audit_events_can_be_neither_changed_nor_deleted() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool().acquire().await.unwrap();
+    sqlx::raw_sql(ROWS).execute(&mut *connection).await.unwrap();
+    for sql in [
+        "UPDATE audit_events SET type = 'logged_out'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "UPDATE audit_events SET type = 'logged_out' WHERE false",
+    ] {
+        let constraint = refusal(&mut connection, sql.to_owned()).await;
+        assert_eq!(constraint.as_deref(), Some("audit_events_append_only"), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_happened_outlives_the_account_it_happened_to() {
+    let database = TestDatabase::create().await;
+    let mut connection = database.pool().acquire().await.unwrap();
+    sqlx::raw_sql(ROWS).execute(&mut *connection).await.unwrap();
+    let sql = "INSERT INTO audit_events (id, tenant_id, type, subject_id, session_id, occurred_at)
+               SELECT gen_random_uuid(), tenant_id, 'logged_in', user_id, id, 'epoch' FROM sessions";
+    sqlx::raw_sql(sql).execute(&mut *connection).await.unwrap();
+    sqlx::raw_sql("DELETE FROM users")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let left = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
+    assert_eq!(
+        left("SELECT count(*) FROM sessions")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        left("SELECT count(*) FROM audit_events")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap(),
+        2
+    );
+}

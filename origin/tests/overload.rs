@@ -1,0 +1,51 @@
+//! A flood of logins is refused at once and costs no memory.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::common::TestServer;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_beyond_the_queue_are_answered_503_at_once() {
+    let server = TestServer::start_with(|settings| {
+        for (name, value) in [
+            ("MEMORY_KIB", "65536"),
+            ("ITERATIONS", "6"),
+            ("PERMITS", "1"),
+            ("QUEUE", "1"),
+        ] {
+            settings.insert(format!("PORTCULLIS__PASSWORDS__{name}"), value.into());
+        }
+    })
+    .await;
+    let logins = (0..10).map(|number| {
+        let body =
+            json!({"email": format!("nobody{number}@example.com"), "password": "correct horse battery"});
+        let request = server.post("/auth/login").json(&body);
+        async move {
+            let sent = Instant::now();
+            let response = request.send().await.unwrap();
+            (response, sent.elapsed())
+        }
+    });
+    let answers = join_all(logins).await;
+
+    let slowest = answers.iter().map(|(_, took)| *took).max().unwrap();
+    let mut refused = 0;
+    for (response, took) in answers {
+        match response.status() {
+            StatusCode::UNAUTHORIZED => {}
+            StatusCode::SERVICE_UNAVAILABLE => {
+                refused += 1;
+                assert!(took < slowest, "a refusal does not wait for a hash");
+                assert_eq!(response.headers()["retry-after"], "1");
+                assert_eq!(response.json::<Value>().await.unwrap()["code"], "overloaded");
+            }
+            status => panic!("{status}"),
+        }
+    }
+    assert!(refused > 0, "ten at once do not fit into two places");
+}

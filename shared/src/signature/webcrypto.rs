@@ -1,0 +1,83 @@
+//! The edge's backend: the host's `crypto.subtle` (W3C Web Cryptography API §14.3).
+
+use js_sys::{Object, Reflect};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
+
+use super::verdict::{BAD_SIGNATURE, same_key};
+use crate::base64url;
+use crate::error::TokenError;
+use crate::jwk::{JwkError, RsaVerifyingKey};
+use crate::jws::CompactJws;
+use crate::token::{UnverifiedToken, VerifiedToken};
+
+const ALGORITHM: &str = "RSASSA-PKCS1-v1_5";
+
+/// A public key imported into the host. Cloning it clones a handle.
+#[derive(Clone, Debug)]
+pub struct WebCryptoKey {
+    kid: String,
+    subtle: SubtleCrypto,
+    key: CryptoKey,
+}
+
+impl WebCryptoKey {
+    /// Imports `key`, for verification only and not extractable.
+    pub async fn new(key: &RsaVerifyingKey) -> Result<Self, JwkError> {
+        Self::import(key).await.map_err(|_| JwkError::Modulus)
+    }
+
+    async fn import(key: &RsaVerifyingKey) -> Result<Self, JsValue> {
+        let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+        let subtle = scope.crypto()?.subtle();
+        let jwk = object(&[
+            ("kty", "RSA"),
+            ("n", &base64url::encode(key.modulus())),
+            ("e", &base64url::encode(key.exponent())),
+        ])?;
+        let algorithm = object(&[("name", ALGORITHM), ("hash", "SHA-256")])?;
+        let usages = js_sys::Array::of1(&JsValue::from_str("verify"));
+        let imported = subtle.import_key_with_object("jwk", &jwk, &algorithm, false, &usages)?;
+        let imported = JsFuture::from(imported).await?.unchecked_into();
+        Ok(Self {
+            kid: key.kid().to_owned(),
+            subtle,
+            key: imported,
+        })
+    }
+
+    /// Gives the verdict on an access token.
+    pub async fn verify(&self, token: UnverifiedToken<'_>) -> Result<VerifiedToken, TokenError> {
+        same_key(&self.kid, &token)?;
+        self.verify_bytes(token.signing_input(), token.signature())
+            .await?;
+        Ok(VerifiedToken::after_verdict(token))
+    }
+
+    /// Gives the verdict on any compact JWS; its `kid` is not compared.
+    pub async fn verify_jws(&self, jws: &CompactJws<'_>) -> Result<(), TokenError> {
+        self.verify_bytes(jws.signing_input(), jws.signature()).await
+    }
+
+    /// Gives the verdict on a bare RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 §8.2). A host that
+    /// fails to answer counts as a bad signature.
+    pub async fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> Result<(), TokenError> {
+        let verdict = self
+            .subtle
+            .verify_with_str_and_u8_array_and_u8_array(ALGORITHM, &self.key, signature, message)
+            .map_err(|_| BAD_SIGNATURE)?;
+        match JsFuture::from(verdict).await {
+            Ok(verdict) if verdict.as_bool() == Some(true) => Ok(()),
+            Ok(_) | Err(_) => Err(BAD_SIGNATURE),
+        }
+    }
+}
+
+fn object(members: &[(&str, &str)]) -> Result<Object, JsValue> {
+    let object = Object::new();
+    for (name, value) in members {
+        Reflect::set(&object, &JsValue::from_str(name), &JsValue::from_str(value))?;
+    }
+    Ok(object)
+}

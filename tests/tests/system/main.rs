@@ -1,0 +1,23 @@
+//! The whole system as outsiders meet it, area by area; the tree mirrors the URLs.
+//!
+//! What is expected here is the written HTTP contract. `cargo xtask test` starts the system and says where it is.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "this is test code: whatever does not go as expected fails its test"
+)]
+
+mod api;
+mod auth;
+mod edge_signature;
+mod errors;
+mod flood;
+mod health;
+mod keys;
+mod log_secrets;
+mod outages;
+mod rate_limits;
+mod replicas;
+mod request_ids;
+mod well_known;
