@@ -108,10 +108,7 @@ impl Workspace {
     /// A call of the cargo that runs this program, or the one on `PATH`.
     #[must_use]
     pub fn cargo(&self) -> Command {
-        let mut command = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // `DATABASE_URL` says where a program's data is, not that its queries be compiled against it.
-        command.env("SQLX_OFFLINE", "true");
-        command
+        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
     }
 
     fn search_path(&self) -> std::ffi::OsString {

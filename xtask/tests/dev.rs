@@ -209,7 +209,7 @@ fn a_part_that_is_stopped_is_missed_and_a_part_that_fails_ends_it() {
     ));
     assert_eq!(net::http_status(ports.edge, "/api/public/anything"), Some(200));
 
-    kill(as_pid(pid_of("upstream")), Signal::SIGSEGV).unwrap();
+    kill(as_pid(pid_of("upstream")), Signal::SIGABRT).unwrap();
     let (status, _) = dev.wait();
     assert_eq!(status.code(), Some(1));
     assert!(started.iter().all(|(_, pid)| !lives(*pid)));

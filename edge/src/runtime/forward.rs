@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use js_sys::{Array, JsString};
+use js_sys::JsString;
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::request_signature::{SignedRequest, sign};
@@ -59,8 +59,8 @@ struct Continuations {
 
 impl Continuations {
     fn new() -> Self {
-        let make = |finish: fn(JsString, usize, f64, JsValue) -> JsValue| {
-            Closure::<dyn Fn(JsString, usize, f64, JsValue) -> JsValue>::new(finish)
+        let make = |finish: fn(JsString, usize, f64, JsValue, JsValue) -> JsValue| {
+            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue) -> JsValue>::new(finish)
                 .into_js_value()
                 .unchecked_into()
         };
@@ -142,13 +142,18 @@ pub(super) fn forward(
         headers.set(&names.signature, &JsString::from(signature.signature))
     })?;
 
+    let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
     CONTINUATIONS.with(|continuations| {
-        let limit = f64::from(route.timeout_seconds) * 1000.0;
-        let race = Array::of2(&host::send(&request), &host::wait(limit));
         let bind = |continuation: &Continuation| {
-            continuation.with(&JsValue::UNDEFINED, &request_id, route.number, inbound.began)
+            continuation.with(
+                &JsValue::UNDEFINED,
+                &request_id,
+                route.number,
+                inbound.began,
+                &timer,
+            )
         };
-        Ok(host::first_of(&race).then(&bind(&continuations.answered), &bind(&continuations.failed)))
+        Ok(outcome.then(&bind(&continuations.answered), &bind(&continuations.failed)))
     })
 }
 
@@ -191,7 +196,8 @@ fn client_address(names: &str, inbound: &Inbound) -> Option<String> {
     clippy::needless_pass_by_value,
     reason = "closures that JavaScript calls take owned values"
 )]
-fn answered(request_id: JsString, route: usize, began: f64, response: JsValue) -> JsValue {
+fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, response: JsValue) -> JsValue {
+    host::clear_timeout(&timer);
     if response.is_undefined() {
         let refusal = Refusal::new(
             ProblemCode::GatewayTimeout,
@@ -224,7 +230,8 @@ fn answered(request_id: JsString, route: usize, began: f64, response: JsValue) -
     clippy::needless_pass_by_value,
     reason = "closures that JavaScript calls take owned values"
 )]
-fn failed(request_id: JsString, route: usize, began: f64, _error: JsValue) -> JsValue {
+fn failed(request_id: JsString, route: usize, began: f64, timer: JsValue, _error: JsValue) -> JsValue {
+    host::clear_timeout(&timer);
     let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
     fail(&refusal, &request_id, route, began)
 }

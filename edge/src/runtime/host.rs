@@ -9,15 +9,30 @@ use web_sys::{Headers, Request, RequestInit};
 extern "C" {
     /// Sends a request; the promise is that of the response's headers.
     #[wasm_bindgen(js_name = fetch)]
-    pub(super) fn send(request: &Request) -> Promise;
+    fn send(request: &Request) -> Promise;
 
     /// Sends a GET request.
     #[wasm_bindgen(js_name = fetch)]
     pub(super) fn get(url: &str, init: &RequestInit) -> Promise;
 
-    /// Resolves with `undefined` after a while.
-    #[wasm_bindgen(js_namespace = scheduler)]
-    pub(super) fn wait(milliseconds: f64) -> Promise;
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
+
+    /// Takes back a timer. One that is left to the end of its request costs a tenth of forwarding it.
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub(super) fn clear_timeout(timer: &JsValue);
+
+    /// A promise and what resolves it.
+    type Resolvers;
+
+    #[wasm_bindgen(js_namespace = Promise, js_name = withResolvers)]
+    fn with_resolvers() -> Resolvers;
+
+    #[wasm_bindgen(method, getter)]
+    fn promise(this: &Resolvers) -> Promise;
+
+    #[wasm_bindgen(method, getter)]
+    fn resolve(this: &Resolvers) -> JsValue;
 
     /// Writes a line for information.
     #[wasm_bindgen(js_namespace = console, js_name = log)]
@@ -41,7 +56,8 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     pub(super) type Continuation;
 
-    /// The function with its first arguments in place: the request's id, its route's number, its arrival.
+    /// The function with its first arguments in place: the request's id, its route's number, its arrival and
+    /// its timer.
     #[wasm_bindgen(method, js_name = bind)]
     pub(super) fn with(
         this: &Continuation,
@@ -49,10 +65,11 @@ extern "C" {
         request_id: &JsString,
         route: usize,
         began: f64,
+        timer: &JsValue,
     ) -> Continuation;
 
-    #[wasm_bindgen(js_namespace = Promise, js_name = race)]
-    pub(super) fn first_of(promises: &Array) -> Outcome;
+    #[wasm_bindgen(js_namespace = Promise)]
+    fn race(promises: &Array) -> Outcome;
 
     /// A promise whose outcome is handed on.
     pub(super) type Outcome;
@@ -69,6 +86,14 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     pub(super) fn then(this: &Outcome, resolved: &Continuation, rejected: &Continuation) -> JsValue;
+}
+
+/// Sends a request that has `milliseconds` until its response headers. The outcome is the response, or `undefined`
+/// when the time is over; the timer is to be taken back in either case.
+pub(super) fn send_within(request: &Request, milliseconds: f64) -> (Outcome, JsValue) {
+    let over = with_resolvers();
+    let timer = set_timeout(&over.resolve(), milliseconds);
+    (race(&Array::of2(&send(request), &over.promise())), timer)
 }
 
 /// The names of all headers, in lower case, parted by commas: one text instead of a call for each.

@@ -1,8 +1,8 @@
 //! Runs the future of one request.
 //!
-//! `wasm_bindgen_futures` puts every poll into a queue that a microtask empties, because a task of its may wake
-//! another. A request here wakes nobody but itself, so it is polled at once: when it begins, and in the very
-//! callback that brings what it waited for. That saves two microtasks on each token that is verified.
+//! `wasm_bindgen_futures` puts every poll into a queue that a microtask empties, so that tasks may wake each
+//! other. A request wakes nobody but itself: it is polled at once, when it begins and in the very callback that
+//! brings what it waited for. That saves two microtasks for each token that is verified, about a tenth of it.
 //!
 //! Invariant: a task is either in [`TASKS`], waiting, or in the hands of [`advance`], never both; a wake-up that
 //! comes while it is polled is not lost.

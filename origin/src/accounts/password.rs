@@ -66,11 +66,15 @@ pub async fn check_strength(
     password: Password,
     words: Vec<String>,
 ) -> Result<Result<(), UnfitPassword>, HasherError> {
-    let _place = PLACES.try_acquire().map_err(|_| HasherError::Overloaded)?;
-    let _turn = RUNNING.acquire().await.map_err(|_| HasherError::Failed)?;
-    tokio::task::spawn_blocking(move || estimate(&password, &words))
-        .await
-        .map_err(|_| HasherError::Failed)
+    let place = PLACES.try_acquire().map_err(|_| HasherError::Overloaded)?;
+    let turn = RUNNING.acquire().await.map_err(|_| HasherError::Failed)?;
+    // The permits go with the work: a client that hangs up frees its place only when the work is done.
+    tokio::task::spawn_blocking(move || {
+        let _held = (place, turn);
+        estimate(&password, &words)
+    })
+    .await
+    .map_err(|_| HasherError::Failed)
 }
 
 fn estimate(password: &Password, words: &[String]) -> Result<(), UnfitPassword> {

@@ -1,5 +1,7 @@
 //! The body of a request: JSON, bounded in size and time, and valid.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, OptionalFromRequest, Request};
 use axum::http::HeaderMap;
@@ -17,6 +19,9 @@ use super::validation::{Validate, Violations};
 
 /// Largest body that is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much of a refused body is thrown away, and for how long, before the connection is cut.
+const MAX_DISCARDED_BYTES: usize = 8 * 1024 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A JSON body that was parsed and found valid. `Option<Valid<R>>` is `None` for a request without a body.
 #[derive(Debug)]
@@ -33,6 +38,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         if !is_json(&parts.headers) {
+            discard(body);
             return Err(Problem::new(ProblemCode::UnsupportedMediaType)
                 .detail("The body must be application/json.")
                 .closing());
@@ -86,6 +92,7 @@ async fn read(headers: &HeaderMap, body: Body, app: &AppState) -> Result<Zeroizi
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY_BYTES) {
+        discard(body);
         return Err(too_large());
     }
     let collect = async {
@@ -101,6 +108,7 @@ async fn read(headers: &HeaderMap, body: Body, app: &AppState) -> Result<Zeroizi
             })?;
             if let Some(data) = frame.data_ref() {
                 if bytes.len().saturating_add(data.len()) > MAX_BODY_BYTES {
+                    discard(body);
                     return Err(too_large());
                 }
                 bytes.extend_from_slice(data);
@@ -114,6 +122,24 @@ async fn read(headers: &HeaderMap, body: Body, app: &AppState) -> Result<Zeroizi
             .detail("The body did not arrive in time.")
             .closing()),
     }
+}
+
+/// Goes on reading a body that was refused, without keeping it. A connection that is closed with bytes unread is
+/// reset, and the client, or a proxy on the way, loses the answer that was written to it.
+fn discard(mut body: Body) {
+    let read = async move {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, axum::body::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    tokio::spawn(async move {
+        // Whether it ended or was cut off, there is nobody left to tell.
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
+    });
 }
 
 fn parse<R: Validate + DeserializeOwned>(bytes: &[u8]) -> Result<R::Valid, Problem> {

@@ -66,6 +66,13 @@ impl Step {
                 process::openly(&mut run.cargo(&words.split_whitespace().collect::<Vec<_>>()))
             }
             Self::Deny => {
+                // It reads every crate of the lock file, also those that only other systems build.
+                let log = run.workspace.target_dir().join("xtask/fetch.log");
+                process::quietly(
+                    "fetching every crate of the lock file",
+                    &mut run.cargo(&["fetch", "--locked"]),
+                    &log,
+                )?;
                 let mut deny = run.workspace.command(run.workspace.cargo_tool("cargo-deny"));
                 process::openly(deny.args(["--offline", "--locked", "check", "bans", "licenses", "sources"]))
             }
