@@ -28,10 +28,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The first hashes meet cold memory and a cold clock.
     run(&hasher, 2 * permits, Duration::ZERO).await?;
     let began = Instant::now();
-    let hashes = run(&hasher, 2 * permits, Duration::from_secs(seconds.into())).await?;
+    let computed = run(&hasher, 2 * permits, Duration::from_secs(seconds.into())).await?;
     println!(
         "{}",
-        json!({"hashes": hashes, "seconds": began.elapsed().as_secs_f64()})
+        json!({"hashes": computed, "seconds": began.elapsed().as_secs_f64()})
     );
     Ok(())
 }
@@ -44,12 +44,12 @@ async fn run(hasher: &Hasher, callers: u32, time: Duration) -> Result<u32, Hashe
         let hasher = hasher.clone();
         lanes.spawn(async move {
             let password = Password::new(&SecretString::from("correct horse battery staple"));
-            let mut hashes = 0;
+            let mut computed = 0;
             loop {
                 hasher.hash(password.clone(), [7; 16]).await?;
-                hashes += 1;
+                computed += 1;
                 if Instant::now() >= deadline {
-                    return Ok(hashes);
+                    return Ok(computed);
                 }
             }
         });

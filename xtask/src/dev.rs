@@ -1,6 +1,11 @@
 //! `cargo xtask dev`: the whole system on this machine, until it is told to stop.
 
-use std::{path::PathBuf, process::ExitStatus, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -61,7 +66,7 @@ pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<()> {
     let mut stack = Stack::start(workspace, &options)?;
     ui::line(&table(&stack, &options));
     ui::line(&format!("ready: {}", stack.url(Part::Edge)));
-    let end = watch(&mut stack);
+    let end = watch(&mut stack, args);
     ui::line("stopping …");
     drop(stack);
     ui::line("stopped");
@@ -150,24 +155,30 @@ fn without_password(url: &str) -> String {
 ///
 /// A part that somebody stops on purpose is missed aloud and nothing more: how the rest does without it is what one
 /// wants to see.
-fn watch(stack: &mut Stack) -> Result<()> {
+fn watch(stack: &mut Stack, args: &DevArgs) -> Result<()> {
     while interrupt::check().is_ok() {
         for (part, service) in stack.services_mut() {
             let Some(status) = service.ended() else { continue };
             if !was_stopped(status) {
                 bail!("{} failed ({status}); {}", part.name(), service.shown());
             }
-            ui::complain(&farewell(part, status));
+            ui::complain(&farewell(
+                part,
+                status,
+                args.state_dir == Path::new(DEFAULT_STATE),
+            ));
         }
         thread::sleep(WATCH);
     }
     Ok(())
 }
 
-fn farewell(part: Part, status: ExitStatus) -> String {
-    let again = match part {
-        Part::Origin => "; `cargo run -q -p portcullis-origin -- serve` starts it again",
-        Part::Postgres | Part::Redis | Part::Upstream | Part::Edge => "",
+fn farewell(part: Part, status: ExitStatus, default_state: bool) -> String {
+    // The command reads the configuration of the default state folder.
+    let again = if part == Part::Origin && default_state {
+        "; `cargo run -q -p portcullis-origin -- serve` starts it again"
+    } else {
+        ""
     };
     format!(
         "{} was stopped ({status}); everything else goes on{again}",

@@ -5,18 +5,23 @@
 
 mod apps;
 mod config;
+mod database;
+mod options;
+mod ports;
 mod postgres;
 mod redis;
 mod state;
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 pub use config::{AUDIENCE, ISSUER};
+pub use database::Database;
+pub use options::{Part, Ports, StackOptions, Store, Upstream};
 pub use postgres::{client, create_database};
 pub use state::Secrets;
 
@@ -26,150 +31,8 @@ use crate::{
     ui,
     workspace::Workspace,
 };
+use ports::{Settled, loopback};
 use state::State;
-
-/// One of the programs of a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The truth.
-    Postgres,
-    /// What may be lost.
-    Redis,
-    /// `portcullis serve`.
-    Origin,
-    /// The example behind the edge.
-    Upstream,
-    /// The Worker, in `wrangler dev`.
-    Edge,
-}
-
-impl Part {
-    /// All of them, in the order in which they start.
-    pub const ALL: [Self; 5] = [
-        Self::Postgres,
-        Self::Redis,
-        Self::Origin,
-        Self::Upstream,
-        Self::Edge,
-    ];
-
-    /// Its name in messages, and of its pid file and log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Redis => "redis",
-            Self::Origin => "origin",
-            Self::Upstream => "upstream",
-            Self::Edge => "edge",
-        }
-    }
-
-    /// The option of `cargo xtask dev` that moves its port.
-    #[must_use]
-    pub const fn flag(self) -> &'static str {
-        match self {
-            Self::Postgres => "--postgres-port",
-            Self::Redis => "--redis-port",
-            Self::Origin => "--origin-port",
-            Self::Upstream => "--upstream-port",
-            Self::Edge => "--edge-port",
-        }
-    }
-}
-
-/// The port of each part; `None`: one that is free.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ports {
-    /// Of Postgres.
-    pub postgres: Option<u16>,
-    /// Of Redis.
-    pub redis: Option<u16>,
-    /// Of the origin.
-    pub origin: Option<u16>,
-    /// Of the upstream.
-    pub upstream: Option<u16>,
-    /// Of the edge.
-    pub edge: Option<u16>,
-}
-
-/// Where a store comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// The stack starts one, in its state folder.
-    Own,
-    /// It runs already, at this URL.
-    Given(String),
-}
-
-impl Store {
-    /// The store that the environment variable `name` points at, or one of the stack's own.
-    #[must_use]
-    pub fn from_env(name: &str) -> Self {
-        env::var(name)
-            .ok()
-            .filter(|url| !url.is_empty())
-            .map_or(Self::Own, Self::Given)
-    }
-}
-
-/// What the edge forwards to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// The example, started by the stack.
-    Own,
-    /// Something else, at this URL.
-    Given(String),
-    /// Nothing: the edge points at a port where nobody listens.
-    Absent,
-}
-
-/// What a stack is made of.
-#[derive(Clone, Debug)]
-pub struct StackOptions {
-    /// The folder of everything that this stack writes.
-    pub state_dir: PathBuf,
-    /// The ports.
-    pub ports: Ports,
-    /// Where Postgres comes from.
-    pub postgres: Store,
-    /// Where Redis comes from.
-    pub redis: Store,
-    /// What the edge forwards to.
-    pub upstream: Upstream,
-    /// Whether the Worker runs.
-    pub edge: bool,
-    /// Environment of the origin, on top of its configuration file.
-    pub origin_settings: Vec<(String, String)>,
-    /// Plain variables of the Worker, on top of `wrangler.toml`.
-    pub worker_vars: Vec<(String, String)>,
-    /// The folder with the programs `portcullis` and `venue-api`.
-    pub binaries: PathBuf,
-    /// Whether Postgres may lose everything at a power cut, and is faster for it.
-    pub fast_postgres: bool,
-    /// The file for the Worker's secrets; `wrangler dev` without options reads `.dev.vars` at the root.
-    pub worker_secrets: PathBuf,
-}
-
-impl StackOptions {
-    /// Everything of its own, on free ports, with what was built beside the running program.
-    pub fn new(workspace: &Workspace, state_dir: impl Into<PathBuf>) -> Self {
-        let state_dir = workspace.root().join(state_dir.into());
-        Self {
-            worker_secrets: state_dir.join("worker.vars"),
-            state_dir,
-            ports: Ports::default(),
-            postgres: Store::Own,
-            redis: Store::Own,
-            upstream: Upstream::Own,
-            edge: true,
-            origin_settings: Vec::new(),
-            worker_vars: Vec::new(),
-            binaries: workspace.bin_dir(),
-            fast_postgres: true,
-        }
-    }
-}
 
 /// A running stack.
 #[derive(Debug)]
@@ -190,7 +53,7 @@ impl Stack {
     /// stopping everything again where a part does not come up.
     pub fn start(workspace: &Workspace, options: &StackOptions) -> Result<Self> {
         let state = State::open(workspace, &options.state_dir)?;
-        let ports = settle_ports(options)?;
+        let ports = ports::settle(options)?;
         let mut stack = Self {
             services: Vec::new(),
             urls: Vec::new(),
@@ -207,7 +70,7 @@ impl Stack {
     /// Fails where [`Stack::start`] would before it starts anything.
     pub fn preflight(workspace: &Workspace, options: &StackOptions) -> Result<()> {
         let _state = State::open(workspace, &options.state_dir)?;
-        settle_ports(options).map(|_| ())
+        ports::settle(options).map(|_| ())
     }
 
     fn start_stores(&mut self, options: &StackOptions, ports: Settled) -> Result<()> {
@@ -441,67 +304,6 @@ impl Replica {
     }
 }
 
-/// The ports, decided.
-#[derive(Clone, Copy, Debug)]
-struct Settled {
-    postgres: u16,
-    redis: u16,
-    origin: u16,
-    upstream: u16,
-    edge: u16,
-}
-
-/// Decides every port; all that were asked for must be free and differ.
-fn settle_ports(options: &StackOptions) -> Result<Settled> {
-    let asked = [
-        (
-            Part::Postgres,
-            options.ports.postgres,
-            options.postgres == Store::Own,
-        ),
-        (Part::Redis, options.ports.redis, options.redis == Store::Own),
-        (Part::Origin, options.ports.origin, true),
-        (
-            Part::Upstream,
-            options.ports.upstream,
-            options.upstream == Upstream::Own,
-        ),
-        (Part::Edge, options.ports.edge, options.edge),
-    ];
-    let mut taken: Vec<(u16, Part)> = Vec::new();
-    let mut problems = Vec::new();
-    for (part, port, _) in asked.into_iter().filter(|(_, _, starts)| *starts) {
-        let Some(port) = port else { continue };
-        if let Some((_, other)) = taken.iter().find(|(known, _)| *known == port) {
-            problems.push(format!(
-                "{} and {} cannot both have port {port} ({}, {})",
-                other.name(),
-                part.name(),
-                other.flag(),
-                part.flag()
-            ));
-        } else if let Err(problem) = net::require_free(port, &format!("the {}", part.name()), part.flag()) {
-            problems.push(problem.to_string());
-        }
-        taken.push((port, part));
-    }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("\n"));
-    }
-    let or_free = |port: Option<u16>| port.map_or_else(net::free_port, Ok);
-    Ok(Settled {
-        postgres: or_free(options.ports.postgres)?,
-        redis: or_free(options.ports.redis)?,
-        origin: or_free(options.ports.origin)?,
-        upstream: or_free(options.ports.upstream)?,
-        edge: or_free(options.ports.edge)?,
-    })
-}
-
-fn loopback(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
-}
-
 /// Stops and removes everything that earlier runs left in a state folder and in state folders inside it; fails where
 /// one is still going on.
 pub fn clear(workspace: &Workspace, state_dir: &Path) -> Result<()> {
@@ -526,39 +328,4 @@ pub fn clear(workspace: &Workspace, state_dir: &Path) -> Result<()> {
         removed.with_context(|| format!("{} cannot be removed", path.display()))?;
     }
     Ok(())
-}
-
-/// A Postgres of its own, and nothing else. Its data goes with it.
-#[derive(Debug)]
-pub struct Database {
-    service: Service,
-    url: String,
-    state: State,
-}
-
-impl Database {
-    /// Starts one in `state_dir`, with an empty database.
-    pub fn start(workspace: &Workspace, state_dir: &Path) -> Result<Self> {
-        let state = State::open(workspace, state_dir)?;
-        postgres::remove(&state.dir().join("postgres"))?;
-        let port = net::free_port()?;
-        postgres::prepare(workspace, &state, true)?;
-        let mut service = Service::new(workspace, postgres::spec(&state, port, true)?);
-        service.start()?;
-        let url = postgres::ensure_database(workspace, &state, port)?;
-        Ok(Self { service, url, state })
-    }
-
-    /// Where it is reached.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        self.service.stop();
-        let _ = postgres::remove(&self.state.dir().join("postgres"));
-    }
 }

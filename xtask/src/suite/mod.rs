@@ -68,11 +68,14 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     ui::line(&times.join("\n"));
     ui::line(&format!("  {:<36} {}", "all steps", ui::seconds(began.elapsed())));
     ui::line("");
-    if run.tally.failed() > 0 {
-        bail!("{} tests failed", run.tally.failed());
+    if run.tally.ignored() > 0 {
+        ui::line(&format!("{} ignored", run.tally.ignored()));
     }
     if run.tally.counted() {
         ui::line(&run.tally.to_string());
+    }
+    if run.tally.failed() > 0 {
+        bail!("{} tests failed", run.tally.failed());
     }
     Ok(())
 }
