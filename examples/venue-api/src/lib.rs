@@ -3,7 +3,7 @@
 //! Invariants:
 //! - It knows nothing of authentication. Who is calling is what the `X-Auth-*` headers say, because only the edge can
 //!   reach it and the edge removes such headers from what clients send.
-//! - Every request is answered with 200 and a description of the request as it arrived ([`seen`]), so that whoever
+//! - Every request is answered with 200 and a description of the request as it arrived (`seen`), so that whoever
 //!   is setting up an edge can look at what it forwards. The exceptions are a body that breaks off and a byte
 //!   count that is not a number.
 //! - Memory does not grow with the size of a body or a stream, nor with the number of requests served.

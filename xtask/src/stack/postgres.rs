@@ -201,7 +201,15 @@ fn without_password(url: &str, password: Option<&str>) -> String {
 /// Removes the cluster, wherever it lies.
 pub(super) fn remove(data: &Path) -> Result<()> {
     let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // A file of the state folder has no cluster inside it.
+        Err(error)
+            if !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(error)
+        }
         _ => Ok(()),
     };
     let removed = match fs::read_link(data) {
