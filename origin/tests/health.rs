@@ -104,16 +104,19 @@ async fn without_redis_the_server_is_degraded_and_ready() {
 #[tokio::test]
 async fn a_store_that_comes_back_is_noticed() {
     let port = closed_port().await;
+    // The real one's address but for the port: its password, if any, is needed once it is reached.
+    let mut redis = reqwest::Url::parse(&redis_url()).unwrap();
+    let real = (redis.host_str().unwrap().to_owned(), redis.port().unwrap_or(6379));
+    redis.set_host(Some("127.0.0.1")).unwrap();
+    redis.set_port(Some(port)).unwrap();
     let server = TestServer::start_with(|settings| {
-        settings.insert("REDIS_URL".into(), format!("redis://127.0.0.1:{port}"));
+        settings.insert("REDIS_URL".into(), redis.to_string());
     })
     .await;
     assert_eq!(ask(&server, "/health").await.1["redis"], "down");
 
     // The port now leads to the real Redis.
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-    let redis = reqwest::Url::parse(&redis_url()).unwrap();
-    let real = (redis.host_str().unwrap().to_owned(), redis.port().unwrap_or(6379));
     tokio::spawn(async move {
         while let Ok((mut near, _)) = listener.accept().await {
             let mut far = tokio::net::TcpStream::connect(real.clone()).await.unwrap();

@@ -1,7 +1,7 @@
 //! What the log says, and what it never says.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use portcullis_origin::kernel::config::{LogConfig, LogFormat};
 use portcullis_origin::kernel::logging;
@@ -48,6 +48,12 @@ impl<'writer> MakeWriter<'writer> for Captured {
 
 /// Captures the log of this thread, which is all of the test's runtime.
 fn capture(filter: &str) -> (Captured, tracing::subscriber::DefaultGuard) {
+    // A place in the code that another test's thread, which captures nothing, reaches first would be taken for one
+    // that nobody listens to. A listener that all threads have keeps it open.
+    static LISTENER: Once = Once::new();
+    LISTENER.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
     let captured = Captured::default();
     let config = LogConfig {
         format: LogFormat::Json,

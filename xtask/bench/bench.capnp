@@ -43,3 +43,13 @@ const joseProxy :Workerd.Config = (
   ))],
   sockets = .http,
 );
+
+const headerProxy :Workerd.Config = (
+  services = [.upstream, (name = "main", worker = (
+    modules = [(name = "main", esModule = embed "build/header-proxy.js")],
+    bindings = [(name = "UPSTREAM", text = .upstreamUrl)],
+    compatibilityDate = .compatibilityDate,
+    globalOutbound = "upstream",
+  ))],
+  sockets = .http,
+);

@@ -165,3 +165,17 @@ fn a_database_of_its_own_comes_and_goes() {
     assert!(TcpListener::bind(("127.0.0.1", port)).is_ok());
     assert_eq!(fs::read_dir(folder.path().join("run")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_cleared_state_folder_is_empty_but_for_its_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Workspace::find().unwrap();
+    let inner = folder.path().join("inner");
+    drop(Database::start(&workspace, &inner).unwrap());
+    xtask::stack::clear(&workspace, folder.path()).unwrap();
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["lock"]);
+}

@@ -25,7 +25,12 @@ const DECIDE: &str = "/decide";
 const PROXIED: &str = "/events/01980000-0004-7000-8000-000000000000?from=2026-01-01";
 
 const DECIDERS: [Contestant; 3] = [Contestant::Edge, Contestant::Jose, Contestant::Noop];
-const PROXIES: [Contestant; 3] = [Contestant::Edge, Contestant::Proxy, Contestant::JoseProxy];
+const PROXIES: [Contestant; 4] = [
+    Contestant::Edge,
+    Contestant::Proxy,
+    Contestant::HeaderProxy,
+    Contestant::JoseProxy,
+];
 
 /// Tokens that a pool holds at first; the row of unseen tokens says how many it takes on this machine.
 const FIRST_POOL: usize = 1_000;

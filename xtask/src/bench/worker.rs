@@ -12,7 +12,13 @@ use crate::{
 };
 
 /// The Workers in JavaScript, as modules of `xtask/bench`.
-const MODULES: [&str; 4] = ["noop.js", "jose.js", "proxy.js", "jose-proxy.js"];
+const MODULES: [&str; 5] = [
+    "noop.js",
+    "jose.js",
+    "proxy.js",
+    "header-proxy.js",
+    "jose-proxy.js",
+];
 
 /// A Worker that takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub(super) enum Contestant {
     Noop,
     /// A proxy.
     Proxy,
+    /// A proxy that changes headers as the edge does.
+    HeaderProxy,
     /// jose in front of the proxy.
     JoseProxy,
 }
@@ -37,6 +45,7 @@ impl Contestant {
             Self::Jose => "JS Worker, jose",
             Self::Noop => "JS Worker, no-op",
             Self::Proxy => "JS Worker, proxy",
+            Self::HeaderProxy => "JS Worker, proxy, the edge's headers",
             Self::JoseProxy => "JS Worker, jose and proxy",
         }
     }
@@ -48,13 +57,14 @@ impl Contestant {
             Self::Jose => ("bench.capnp", "jose"),
             Self::Noop => ("bench.capnp", "noop"),
             Self::Proxy => ("bench.capnp", "proxy"),
+            Self::HeaderProxy => ("bench.capnp", "headerProxy"),
             Self::JoseProxy => ("bench.capnp", "joseProxy"),
         }
     }
 
     /// Whether it sends requests of its own.
     const fn calls_upstream(self) -> bool {
-        matches!(self, Self::Edge | Self::Proxy | Self::JoseProxy)
+        !matches!(self, Self::Jose | Self::Noop)
     }
 }
 

@@ -319,8 +319,9 @@ pub fn clear(workspace: &Workspace, state_dir: &Path) -> Result<()> {
         if state.is_lock(&path) {
             continue;
         }
-        postgres::remove(&path.join("postgres"))?;
         let removed = if path.is_dir() {
+            // Its data may lie elsewhere.
+            postgres::remove(&path.join("postgres"))?;
             fs::remove_dir_all(&path)
         } else {
             fs::remove_file(&path)
