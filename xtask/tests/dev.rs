@@ -116,15 +116,16 @@ fn as_pid(pid: u32) -> Pid {
     Pid::from_raw(pid.try_into().unwrap())
 }
 
-/// The processes named by the pid files of a state folder, by part.
+/// The processes named by the pid files of a state folder, by part. A file may go while this looks.
 fn pids(state: &Path) -> Vec<(String, u32)> {
     let mut pids: Vec<(String, u32)> = fs::read_dir(state.join("run"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "pid"))
-        .map(|path| {
+        .filter_map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read_to_string(&path).unwrap().trim().parse().unwrap())
+            let text = fs::read_to_string(&path).ok()?;
+            Some((name, text.trim().parse().unwrap()))
         })
         .collect();
     pids.sort();

@@ -55,7 +55,7 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         if let Err(error) = result {
             ui::line(&format!("  {}: failed ({took})", step.title()));
             sweep(workspace);
-            if run.tally.counted() {
+            if run.tally.failed() > 0 {
                 ui::line(&run.tally.to_string());
             }
             return Err(error).with_context(|| format!("the step \"{}\" failed", step.title()));
