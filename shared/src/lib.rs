@@ -11,6 +11,8 @@
 
 mod base64url;
 pub mod claims;
+pub mod cookies;
+pub mod csrf;
 pub mod error;
 pub mod identity;
 mod json;

@@ -74,6 +74,8 @@ catalogue! {
     StepUpRequired = "step_up_required", 401, "A recent, stronger sign-in is needed";
     /// Known, and not permitted.
     Forbidden = "forbidden", 403, "The request is not permitted";
+    /// A request with session cookies that may have been made by another site.
+    CsrfRejected = "csrf_rejected", 403, "The request may have been made by another site";
     /// The account is switched off.
     AccountDisabled = "account_disabled", 403, "The account is disabled";
     /// No such resource, or not for the caller to know of.

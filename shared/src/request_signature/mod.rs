@@ -107,6 +107,8 @@ impl SigningKey {
         Ok(Self { keyid, block })
     }
 
+    /// The MAC of a text. Signature bases begin with `"@method"` or `"@status"`, so nothing else that is made under
+    /// this key may begin with a quotation mark.
     pub(crate) fn mac(&self, base: &str) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.block).into());
         mac.update(base.as_bytes());
