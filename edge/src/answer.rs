@@ -54,9 +54,14 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity.
+    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
+    /// seconds, the knowledge of revocations is where that is more than it should be.
     #[must_use]
-    pub fn permitting(identity_headers: &'a [(&'static str, String)], request_id: &'a str) -> Self {
+    pub fn permitting(
+        identity_headers: &'a [(&'static str, String)],
+        stale: Option<i64>,
+        request_id: &'a str,
+    ) -> Self {
         let mut headers = vec![
             ("cache-control", Cow::Borrowed("no-store")),
             (identity::REQUEST_ID, Cow::Borrowed(request_id)),
@@ -66,6 +71,7 @@ impl<'a> Answer<'a> {
                 .iter()
                 .map(|(name, value)| (*name, Cow::Borrowed(value.as_str()))),
         );
+        headers.extend(stale.map(|age| (identity::REVOCATIONS_AGE, Cow::Owned(age.to_string()))));
         Self {
             status: 204,
             headers,
@@ -143,7 +149,7 @@ mod tests {
             ("x-auth-subject", "user-1".to_owned()),
             ("x-auth-venue-roles", r#"{"v":["\u00e9"]}"#.to_owned()),
         ];
-        let answer = Answer::permitting(&identity, "12345678");
+        let answer = Answer::permitting(&identity, None, "12345678");
         let init: serde_json::Value = serde_json::from_str(&answer.init_json()).unwrap();
         assert_eq!(init.pointer("/status").unwrap(), 204);
         assert_eq!(init.pointer("/headers/x-auth-subject").unwrap(), "user-1");

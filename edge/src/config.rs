@@ -26,10 +26,11 @@ pub struct Config {
     pub expectations: Expectations,
     /// The key that signs forwarded requests.
     pub signing_key: SigningKey,
-    /// Where the key set is fetched.
-    pub key_set_url: String,
+    /// Our own server.
+    pub origin: Upstream,
     /// Which requests are logged.
     pub log_requests: Verbosity,
+    /// The others.
     upstreams: Vec<Upstream>,
 }
 
@@ -67,15 +68,11 @@ impl Config {
                 None
             }
         };
-        let mut names = vec![ORIGIN];
-        names.extend(
-            policy
-                .iter()
-                .flat_map(Policy::upstreams)
-                .filter(|name| *name != ORIGIN),
-        );
-        let upstreams: Vec<Upstream> = names
-            .into_iter()
+        let origin = read_upstream(ORIGIN, &variable, &mut mistakes);
+        let upstreams: Vec<Upstream> = policy
+            .iter()
+            .flat_map(Policy::upstreams)
+            .filter(|name| *name != ORIGIN)
             .filter_map(|name| read_upstream(name, &variable, &mut mistakes))
             .collect();
         let signing_key = read_signing_key(&variable, &mut mistakes);
@@ -86,15 +83,12 @@ impl Config {
                 Verbosity::default()
             }),
         };
-        let key_set_url = upstreams
-            .first()
-            .map(|origin| format!("{}{KEY_SET_PATH}", origin.base));
-        match (policy, signing_key, key_set_url) {
-            (Some(policy), Some(signing_key), Some(key_set_url)) if mistakes.0.is_empty() => Ok(Self {
+        match (policy, signing_key, origin) {
+            (Some(policy), Some(signing_key), Some(origin)) if mistakes.0.is_empty() => Ok(Self {
                 expectations: Expectations::new(policy.issuer.as_str(), policy.audience.as_str()),
                 policy,
                 signing_key,
-                key_set_url,
+                origin,
                 log_requests,
                 upstreams,
             }),
@@ -105,7 +99,16 @@ impl Config {
     /// The upstream of a route.
     #[must_use]
     pub fn upstream(&self, name: &str) -> Option<&Upstream> {
+        if name == ORIGIN {
+            return Some(&self.origin);
+        }
         self.upstreams.iter().find(|upstream| upstream.name == name)
+    }
+
+    /// Where the key set is fetched.
+    #[must_use]
+    pub fn key_set_url(&self) -> String {
+        format!("{}{KEY_SET_PATH}", self.origin.base)
     }
 }
 
@@ -240,7 +243,10 @@ mod tests {
     #[test]
     fn a_complete_configuration_is_read() {
         let config = Config::read(Some(POLICY), variable).unwrap();
-        assert_eq!(config.key_set_url, "http://127.0.0.1:3001/.well-known/jwks.json");
+        assert_eq!(
+            config.key_set_url(),
+            "http://127.0.0.1:3001/.well-known/jwks.json"
+        );
         assert_eq!(config.upstream("venue").unwrap().base, "https://venue.example");
         assert!(config.upstream("origin").unwrap().is_origin());
         assert!(!config.upstream("venue").unwrap().is_origin());

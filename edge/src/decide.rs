@@ -19,6 +19,7 @@ use portcullis_shared::roles::{grants, permissions_of};
 use crate::credential::Credential;
 use crate::path::Target;
 use crate::policy::{Acr, Found, Gate, Policy, Requirement, Route, StepUp};
+use crate::revocations::{FAILURE_PAUSE_SECONDS, Outlook, Revocations, Standing};
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,8 @@ pub enum Decision<'r, I> {
     Refuse(Refusal),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
+    /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
+    Renew,
     /// Let it pass.
     Pass(Pass<'r, I>),
 }
@@ -71,6 +74,8 @@ pub struct Pass<'r, I> {
     pub target: Target<'r>,
     /// Who is calling, where a token was presented.
     pub identity: Option<I>,
+    /// How old, in seconds, the knowledge of revocations is on which it passes; where that is more than it should be.
+    pub stale: Option<i64>,
 }
 
 /// An answer of the edge's own.
@@ -123,6 +128,29 @@ impl Refusal {
         }
     }
 
+    fn ended_session() -> Self {
+        let challenge = Some(r#"Bearer error="invalid_token""#.to_owned());
+        Self {
+            challenge,
+            ..Self::new(ProblemCode::InvalidToken, "the session has ended")
+        }
+    }
+
+    /// To the client it is as good as expired: it has to refresh.
+    fn outdated_token() -> Self {
+        Self {
+            reason: "the account has changed since the token was made".to_owned(),
+            ..Self::bad_token(TokenError::expired())
+        }
+    }
+
+    fn unavailable(reason: &'static str, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(ProblemCode::Unavailable, reason)
+        }
+    }
+
     fn malformed_token() -> Self {
         let challenge = Some(r#"Bearer error="invalid_token""#.to_owned());
         Self {
@@ -166,9 +194,12 @@ impl Refusal {
 
 /// Decides on one request. `known` says what is known about the token it presents; it is asked at most once.
 /// `now` is in seconds since the epoch.
+///
+/// What is known about revocations must be of use before a token is looked at: it may say that the keys are not.
 pub fn decide<'r, I: Borrow<AccessClaims>>(
     view: &'r impl RequestView,
     policy: &Policy,
+    revocations: &Revocations,
     known: impl FnOnce(&str) -> TokenVerdict<I>,
     now: i64,
 ) -> Decision<'r, I> {
@@ -186,23 +217,30 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Err(refusal) => return Decision::Refuse(refusal),
     };
     let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
+    let outlook = revocations.outlook(now);
     let identity = match credential {
+        Credential::Bearer(_) if outlook == Outlook::Due => return Decision::Renew,
         Credential::Bearer(token) => match known(token) {
             TokenVerdict::Verified(identity) => Some(identity),
             TokenVerdict::Unknown => return Decision::Verify(token),
             TokenVerdict::Refused(error) => return refuse(Refusal::bad_token(error)),
             TokenVerdict::NoKeys { retry_after } => {
-                let refusal = Refusal::new(ProblemCode::Unavailable, "no keys to verify the token with");
-                return refuse(Refusal {
-                    retry_after: Some(retry_after),
-                    ..refusal
-                });
+                return refuse(Refusal::unavailable(
+                    "no keys to verify the token with",
+                    retry_after,
+                ));
             }
         },
         Credential::Malformed => return refuse(Refusal::malformed_token()),
         Credential::None | Credential::Ambiguous => None,
     };
-    if let Err(refusal) = pass_gate(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
+    let claims = identity.as_ref().map(Borrow::borrow);
+    let stale = match claims.map(|claims| stand(revocations, outlook, &route.gate, claims, now)) {
+        None => None,
+        Some(Ok(stale)) => stale,
+        Some(Err(refusal)) => return refuse(refusal),
+    };
+    if let Err(refusal) = pass_gate(&route.gate, claims, &target, now) {
         return refuse(refusal);
     }
     if let Some(most) = route.max_body_bytes
@@ -219,6 +257,7 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         route: Rc::clone(route),
         target,
         identity,
+        stale,
     })
 }
 
@@ -243,6 +282,35 @@ fn find<'p>(policy: &'p Policy, method: &str, target: &Target<'_>) -> Result<&'p
     }
 }
 
+/// Looks at what may have changed since a token was verified. The result is how old the knowledge is that it stands
+/// on, where that is more than it should be.
+fn stand(
+    revocations: &Revocations,
+    outlook: Outlook,
+    gate: &Gate,
+    claims: &AccessClaims,
+    now: i64,
+) -> Result<Option<i64>, Refusal> {
+    claims
+        .recheck_time(Expectations::DEFAULT_LEEWAY_SECONDS, now)
+        .map_err(Refusal::bad_token)?;
+    match revocations.standing(claims) {
+        Standing::Good => {}
+        Standing::Ended => return Err(Refusal::ended_session()),
+        Standing::Outdated => return Err(Refusal::outdated_token()),
+    }
+    match outlook {
+        Outlook::Fresh | Outlook::Ageing => Ok(None),
+        Outlook::Stale(Some(age)) if !gate.sensitive && age <= revocations.longest_stale_age() => {
+            Ok(Some(age))
+        }
+        Outlook::Stale(_) | Outlook::Due => Err(Refusal::unavailable(
+            "what was revoked lately is not known",
+            FAILURE_PAUSE_SECONDS,
+        )),
+    }
+}
+
 fn pass_gate(
     gate: &Gate,
     claims: Option<&AccessClaims>,
@@ -256,9 +324,6 @@ fn pass_gate(
             Err(Refusal::no_token())
         };
     };
-    claims
-        .recheck_time(Expectations::DEFAULT_LEEWAY_SECONDS, now)
-        .map_err(Refusal::bad_token)?;
     meet(gate, claims, target)?;
     gate.step_up
         .as_ref()

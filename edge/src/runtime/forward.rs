@@ -10,17 +10,16 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Headers, Request, RequestInit, Response, ResponseInit};
 
-use super::Identity;
+use super::SharedIdentity;
 use super::host::{self, Continuation, HeaderTexts};
 use super::inbound::{Inbound, log, respond};
 use super::isolate::Isolate;
 use crate::answer::Answer;
 use crate::config::{Config, Upstream};
-use crate::decide::{Refusal, RequestView as _};
+use crate::decide::{Pass, Refusal, RequestView as _};
 use crate::hygiene;
 use crate::log::Entry;
 use crate::path::Target;
-use crate::policy::Route;
 
 const AUTHORIZATION: &str = "authorization";
 /// Where the platform puts the client's address.
@@ -35,6 +34,7 @@ thread_local! {
 struct Names {
     request_id: JsString,
     client_address: JsString,
+    revocations_age: JsString,
     signature_input: JsString,
     signature: JsString,
 }
@@ -44,6 +44,7 @@ impl Names {
         Self {
             request_id: JsString::from(identity::REQUEST_ID),
             client_address: JsString::from(identity::CLIENT_IP),
+            revocations_age: JsString::from(identity::REVOCATIONS_AGE),
             signature_input: JsString::from("signature-input"),
             signature: JsString::from("signature"),
         }
@@ -79,11 +80,11 @@ pub(super) fn forward(
     isolate: &Isolate,
     config: &Config,
     inbound: &Inbound,
-    route: &Route,
     upstream: &Upstream,
-    target: &Target<'_>,
-    identity: Option<&Identity>,
+    pass: &Pass<'_, SharedIdentity>,
 ) -> Result<JsValue, JsValue> {
+    let Pass { route, target, .. } = pass;
+    let identity = pass.identity.as_ref().map(|identity| &*identity.0);
     let url = url(upstream, target);
     let request = Request::new_with_str_and_init(&url, inbound.request.unchecked_ref::<RequestInit>())?;
     let headers = request.headers();
@@ -97,6 +98,7 @@ pub(super) fn forward(
     }
 
     let client_address = client_address(&names, inbound);
+    let stale = pass.stale.map(|age| age.to_string());
     let mut signed: Vec<(&str, &str)> = Vec::with_capacity(12);
     signed.extend(
         identity
@@ -104,6 +106,7 @@ pub(super) fn forward(
             .flat_map(|identity| &identity.headers)
             .map(|(name, value)| (*name, value.as_str())),
     );
+    signed.extend(stale.as_deref().map(|age| (identity::REVOCATIONS_AGE, age)));
     signed.extend(
         client_address
             .as_deref()
@@ -134,6 +137,9 @@ pub(super) fn forward(
         headers.set(name, value)?;
     }
     NAMES.with(|names| {
+        if let Some(age) = stale {
+            headers.set(&names.revocations_age, &JsString::from(age))?;
+        }
         if let Some(address) = client_address {
             headers.set(&names.client_address, &JsString::from(address))?;
         }

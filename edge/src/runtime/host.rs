@@ -1,9 +1,9 @@
 //! The platform's functions that `web_sys` does not bind, or binds for other hosts.
 
-use js_sys::{Array, JsString, Promise};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, JsString, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
-use web_sys::{Headers, Request, RequestInit};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{Headers, Request, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
@@ -46,6 +46,22 @@ extern "C" {
     #[wasm_bindgen(js_namespace = Date)]
     pub(super) fn now() -> f64;
 
+    /// What a request may ask of the platform beyond its response.
+    pub(super) type ExecutionContext;
+
+    /// Keeps the request alive until the promise is settled, although its response is on the way.
+    #[wasm_bindgen(method, js_name = waitUntil)]
+    pub(super) fn wait_until(this: &ExecutionContext, promise: &JsValue);
+
+    /// The copies of responses that this location keeps.
+    pub(super) type Cache;
+
+    #[wasm_bindgen(method, catch, js_name = match)]
+    pub(super) fn find(this: &Cache, url: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = put)]
+    pub(super) fn keep(this: &Cache, url: &str, response: &Response) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), JsValue>;
 
@@ -86,6 +102,22 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     pub(super) fn then(this: &Outcome, resolved: &Continuation, rejected: &Continuation) -> JsValue;
+}
+
+/// The time in seconds since the epoch.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds since the epoch fit, and a cast saturates"
+)]
+pub(super) fn seconds() -> i64 {
+    (now() / 1000.0) as i64
+}
+
+/// The cache of this location, where the host has one.
+pub(super) fn default_cache() -> Option<Cache> {
+    let caches = Reflect::get(&js_sys::global(), &JsValue::from_str("caches")).ok()?;
+    let cache = Reflect::get(&caches, &JsValue::from_str("default")).ok()?;
+    cache.is_object().then(|| cache.unchecked_into())
 }
 
 /// Sends a request that has `milliseconds` until its response headers. The outcome is the response, or `undefined`

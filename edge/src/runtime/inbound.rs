@@ -1,19 +1,16 @@
 //! A request as it came, and the answers the edge gives to it.
 
-use std::rc::Rc;
-
 use js_sys::JsString;
 use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
-use super::Identity;
-use super::host::{self, HeaderTexts};
+use super::SharedIdentity;
+use super::host::{self, ExecutionContext, HeaderTexts};
 use super::isolate::Isolate;
 use crate::answer::Answer;
-use crate::decide::{Refusal, RequestView};
+use crate::decide::{Pass, Refusal, RequestView};
 use crate::log::Entry;
-use crate::policy::Route;
 use crate::request_id;
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
@@ -31,6 +28,7 @@ thread_local! {
 
 /// A request, with what every decision reads already out of JavaScript.
 pub(super) struct Inbound {
+    pub(super) context: ExecutionContext,
     pub(super) request: Request,
     pub(super) headers: Headers,
     pub(super) request_id: String,
@@ -42,7 +40,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    pub(super) fn of(request: Request, isolate: &Isolate) -> Self {
+    pub(super) fn of(request: Request, context: ExecutionContext, isolate: &Isolate) -> Self {
         let headers = request.headers();
         let texts: &HeaderTexts = headers.unchecked_ref();
         let (given, authorization) =
@@ -56,6 +54,7 @@ impl Inbound {
             authorization: authorization.ok().flatten(),
             headers,
             request,
+            context,
         }
     }
 
@@ -84,13 +83,16 @@ impl Inbound {
     }
 
     /// Answers that the request may pass.
-    pub(super) fn permit(&self, route: &Rc<Route>, identity: Option<&Identity>, is_logged: bool) -> JsValue {
-        let headers = identity.map_or(&[][..], |identity| &identity.headers);
-        let answer = Answer::permitting(headers, &self.request_id);
+    pub(super) fn permit(&self, pass: &Pass<'_, SharedIdentity>, is_logged: bool) -> JsValue {
+        let headers = pass
+            .identity
+            .as_ref()
+            .map_or(&[][..], |identity| &identity.0.headers);
+        let answer = Answer::permitting(headers, pass.stale, &self.request_id);
         if is_logged {
             log(&Entry {
                 request_id: &self.request_id,
-                route: Some(&route.path),
+                route: Some(&pass.route.path),
                 decision: "pass",
                 status: answer.status,
                 ms: host::now() - self.began,

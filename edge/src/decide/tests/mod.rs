@@ -3,10 +3,15 @@ use std::collections::BTreeMap;
 use portcullis_shared::claims::{AccessClaims, Audience};
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
+use portcullis_shared::revocation::Feed;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::{Decision, Refusal, RequestView, TokenVerdict, decide};
 use crate::policy::{Destination, Policy};
+use crate::revocations::Revocations;
+
+mod revocation;
 
 const NOW: i64 = 1_800_000_000;
 const VENUE: &str = "11111111-1111-7111-8111-111111111111";
@@ -65,6 +70,7 @@ fn policy() -> Policy {
             {"path": "/venues/{id}/tickets", "upstream": "app", "require": {"permission": "tickets:view"}, "venue": "id"},
             {"path": "/venues/{id}/door", "upstream": "app", "require": {"role": "door-staff"}, "venue": "id"},
             {"path": "/withdraw", "methods": ["POST"], "upstream": "app", "authenticated": true, "step_up": {"max_age": 300, "acr": "aal2"}},
+            {"path": "/payout", "upstream": "app", "authenticated": true, "sensitive": true},
             {"path": "/recent", "upstream": "app", "authenticated": true, "step_up": {"max_age": 60}}
         ]}"#,
     )
@@ -93,11 +99,33 @@ fn claims() -> AccessClaims {
     }
 }
 
+fn nothing_revoked() -> Revocations {
+    knowing(Vec::new(), BTreeMap::new())
+}
+
+/// What an isolate knows that was just told of these sessions and subjects.
+fn knowing(sessions: Vec<Uuid>, subjects: BTreeMap<Uuid, i64>) -> Revocations {
+    let mut revocations = Revocations::default();
+    let feed = Feed {
+        as_of: NOW,
+        epoch: 1,
+        seq: 1,
+        since: None,
+        lifetime: 960,
+        key_set_version: 0,
+        sessions,
+        subjects,
+    };
+    revocations.take_in(feed, NOW, NOW).unwrap();
+    revocations
+}
+
 fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<AccessClaims>, Refusal> {
-    match decide(ask, &policy(), |_| verdict, NOW) {
+    match decide(ask, &policy(), &nothing_revoked(), |_| verdict, NOW) {
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
         Decision::Verify(token) => panic!("nobody knows {token}"),
+        Decision::Renew => panic!("what was revoked is known"),
     }
 }
 
@@ -175,7 +203,13 @@ fn a_refused_token_says_only_whether_it_expired() {
 #[test]
 fn a_token_nobody_knows_is_to_be_verified() {
     let ask = Ask::new("GET", "/echo").bearing("token");
-    let decision = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW);
+    let decision = decide(
+        &ask,
+        &policy(),
+        &nothing_revoked(),
+        |_| TokenVerdict::<AccessClaims>::Unknown,
+        NOW,
+    );
     assert!(matches!(decision, Decision::Verify("token")));
 }
 
@@ -184,7 +218,10 @@ fn a_token_is_not_looked_at_where_the_request_fails_without_it() {
     for (method, path) in [("GET", "/nowhere"), ("DELETE", "/check"), ("GET", "/public//x")] {
         let ask = Ask::new(method, path).bearing("token");
         let known = |_: &str| -> TokenVerdict<AccessClaims> { panic!("asked about the token for {path}") };
-        assert!(matches!(decide(&ask, &policy(), known, NOW), Decision::Refuse(_)));
+        assert!(matches!(
+            decide(&ask, &policy(), &nothing_revoked(), known, NOW),
+            Decision::Refuse(_)
+        ));
     }
 }
 
@@ -410,7 +447,13 @@ fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
 #[test]
 fn a_route_may_be_answered_by_the_edge_itself() {
     let ask = Ask::new("GET", "/check").bearing("token");
-    let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW) else {
+    let Decision::Pass(pass) = decide(
+        &ask,
+        &policy(),
+        &nothing_revoked(),
+        |_| TokenVerdict::Verified(claims()),
+        NOW,
+    ) else {
         panic!("it does not pass");
     };
     assert_eq!(pass.route.destination, Destination::ForwardAuth);
@@ -420,13 +463,13 @@ proptest! {
     #[test]
     fn no_request_makes_it_panic(method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>()) {
         let ask = Ask { method, url, authorization, content_length: Some("x".to_owned()) };
-        let _ = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW);
+        let _ = decide(&ask, &policy(), &nothing_revoked(), |_| TokenVerdict::Verified(claims()), NOW);
     }
 
     #[test]
     fn nothing_but_public_routes_passes_without_a_token(method in "(GET|POST|PUT|HEAD)", path in "(/(public|echo|check|admin|withdraw|purchase|%65cho|\\.\\.|x|;|Echo)){1,3}/?") {
         let ask = Ask::new(&method, &path);
-        if let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
+        if let Decision::Pass(pass) = decide(&ask, &policy(), &nothing_revoked(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
             prop_assert!(pass.target.path().starts_with("/public/"));
         }
     }
