@@ -19,6 +19,8 @@ pub struct Answer<'a> {
     pub headers: Vec<(&'static str, Cow<'a, str>)>,
     /// The body, where there is one.
     pub body: Option<String>,
+    /// The values of its `Set-Cookie` headers.
+    pub set_cookies: Vec<String>,
 }
 
 impl<'a> Answer<'a> {
@@ -51,6 +53,7 @@ impl<'a> Answer<'a> {
             status: refusal.code.status(),
             headers,
             body: Some(Problem::new(refusal.code, request_id).to_json()),
+            set_cookies: Vec::new(),
         }
     }
 
@@ -76,7 +79,14 @@ impl<'a> Answer<'a> {
             status: 204,
             headers,
             body: None,
+            set_cookies: Vec::new(),
         }
+    }
+
+    /// The same answer with `Set-Cookie` headers.
+    #[must_use]
+    pub fn setting(self, set_cookies: Vec<String>) -> Self {
+        Self { set_cookies, ..self }
     }
 
     /// Status and headers as the JSON of a `ResponseInit`: one text is cheaper to hand to the platform than a

@@ -3,6 +3,7 @@
 //! The modules below are pure and run natively as well, in tests and in tools; the Worker around them is wiring.
 
 pub mod answer;
+pub mod browser;
 pub mod config;
 pub mod credential;
 pub mod decide;

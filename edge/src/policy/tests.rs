@@ -139,7 +139,10 @@ fn unknown_keys_are_refused_wherever_they_are() {
 #[test]
 fn a_public_route_cannot_be_sensitive() {
     let route = json!({"path": "/a", "upstream": "app", "public": true, "sensitive": true});
-    assert_eq!(mistakes(&route), ["route 1 (/a) is public, so sensitive does nothing"]);
+    assert_eq!(
+        mistakes(&route),
+        ["route 1 (/a) is public, so sensitive does nothing"]
+    );
 }
 
 #[test]

@@ -141,7 +141,7 @@ async fn fetch(
     init.set_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
-    let response: Response = JsFuture::from(host::get(url, &init))
+    let response: Response = JsFuture::from(host::ask(url, &init))
         .await
         .map_err(|_| "the origin did not answer")?
         .unchecked_into();

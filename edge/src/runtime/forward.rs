@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use js_sys::JsString;
+use js_sys::{Array, JsString};
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::request_signature::{SignedRequest, sign};
@@ -12,9 +12,10 @@ use web_sys::{Headers, Request, RequestInit, Response, ResponseInit};
 
 use super::SharedIdentity;
 use super::host::{self, Continuation, HeaderTexts};
-use super::inbound::{Inbound, log, respond};
+use super::inbound::{Inbound, log, respond, set_cookies};
 use super::isolate::Isolate;
 use crate::answer::Answer;
+use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
 use crate::decide::{Pass, Refusal, RequestView as _};
 use crate::hygiene;
@@ -60,8 +61,8 @@ struct Continuations {
 
 impl Continuations {
     fn new() -> Self {
-        let make = |finish: fn(JsString, usize, f64, JsValue, JsValue) -> JsValue| {
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue) -> JsValue>::new(finish)
+        let make = |finish: fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue| {
+            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue>::new(finish)
                 .into_js_value()
                 .unchecked_into()
         };
@@ -93,11 +94,15 @@ pub(super) fn forward(
     for name in &plan.remove {
         headers.delete(name)?;
     }
-    if plan.has_cookies && !upstream.is_origin() {
-        withhold_product_cookies(&headers)?;
+    if plan.has_cookies {
+        if upstream.is_origin() {
+            update_session_cookies(&headers, pass.cookies, &inbound.renewal)?;
+        } else {
+            withhold_product_cookies(&headers)?;
+        }
     }
 
-    let client_address = client_address(&names, inbound);
+    let client_address = client_address(inbound);
     let stale = pass.stale.map(|age| age.to_string());
     let mut signed: Vec<(&str, &str)> = Vec::with_capacity(12);
     signed.extend(
@@ -148,6 +153,10 @@ pub(super) fn forward(
         headers.set(&names.signature, &JsString::from(signature.signature))
     })?;
 
+    let cookies = match browser::set_cookies(pass.cookies, &inbound.renewal) {
+        lines if lines.is_empty() => JsValue::UNDEFINED,
+        lines => lines.into(),
+    };
     let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
     CONTINUATIONS.with(|continuations| {
         let bind = |continuation: &Continuation| {
@@ -157,6 +166,7 @@ pub(super) fn forward(
                 route.number,
                 inbound.began,
                 &timer,
+                &cookies,
             )
         };
         Ok(outcome.then(&bind(&continuations.answered), &bind(&continuations.failed)))
@@ -184,11 +194,18 @@ fn withhold_product_cookies(headers: &Headers) -> Result<(), JsValue> {
     }
 }
 
-/// The address of the client; anything else than an address is not passed on.
-fn client_address(names: &str, inbound: &Inbound) -> Option<String> {
-    if !names.split(',').any(|name| name == CONNECTING_IP) {
-        return None;
+/// Puts the session as it is by now in the place of the one that came, or takes it out where it is good for nothing.
+fn update_session_cookies(headers: &Headers, fate: CookieFate, renewal: &Renewal) -> Result<(), JsValue> {
+    let cookies = headers.get("cookie")?.unwrap_or_default();
+    match browser::cookies_for_origin(&cookies, fate, renewal) {
+        Some(kept) if kept.is_empty() => headers.delete("cookie"),
+        Some(kept) => headers.set("cookie", &kept),
+        None => Ok(()),
     }
+}
+
+/// The address of the client; anything else than an address is not passed on.
+pub(super) fn client_address(inbound: &Inbound) -> Option<String> {
     inbound
         .headers
         .get(CONNECTING_IP)
@@ -202,14 +219,22 @@ fn client_address(names: &str, inbound: &Inbound) -> Option<String> {
     clippy::needless_pass_by_value,
     reason = "closures that JavaScript calls take owned values"
 )]
-fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, response: JsValue) -> JsValue {
+fn answered(
+    request_id: JsString,
+    route: usize,
+    began: f64,
+    timer: JsValue,
+    cookies: JsValue,
+    response: JsValue,
+) -> JsValue {
     host::clear_timeout(&timer);
+    let cookies = lines_of(&cookies);
     if response.is_undefined() {
         let refusal = Refusal::new(
             ProblemCode::GatewayTimeout,
             "the upstream sent no response headers in time",
         );
-        return fail(&refusal, &request_id, route, began);
+        return fail(&refusal, &request_id, route, began, cookies);
     }
     let response: Response = response.unchecked_into();
     let init = response.unchecked_ref::<ResponseInit>();
@@ -218,6 +243,7 @@ fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, resp
             let headers = own.headers();
             let headers: &HeaderTexts = headers.unchecked_ref();
             NAMES.with(|names| headers.set(&names.request_id, &request_id))?;
+            set_cookies(&own, &cookies)?;
             Ok(own)
         });
     let Ok(own) = made else {
@@ -225,7 +251,7 @@ fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, resp
             ProblemCode::BadGateway,
             "the upstream's response cannot be passed on",
         );
-        return fail(&refusal, &request_id, route, began);
+        return fail(&refusal, &request_id, route, began, cookies);
     };
     finish("pass", own.status(), None, &request_id, route, began);
     own.into()
@@ -236,13 +262,31 @@ fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, resp
     clippy::needless_pass_by_value,
     reason = "closures that JavaScript calls take owned values"
 )]
-fn failed(request_id: JsString, route: usize, began: f64, timer: JsValue, _error: JsValue) -> JsValue {
+fn failed(
+    request_id: JsString,
+    route: usize,
+    began: f64,
+    timer: JsValue,
+    cookies: JsValue,
+    _error: JsValue,
+) -> JsValue {
     host::clear_timeout(&timer);
     let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-    fail(&refusal, &request_id, route, began)
+    fail(&refusal, &request_id, route, began, lines_of(&cookies))
 }
 
-fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64) -> JsValue {
+/// The cookies that a response sets, back from the JavaScript side.
+fn lines_of(cookies: &JsValue) -> Vec<String> {
+    if cookies.is_undefined() {
+        return Vec::new();
+    }
+    Array::from(cookies)
+        .iter()
+        .filter_map(|line| line.as_string())
+        .collect()
+}
+
+fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64, cookies: Vec<String>) -> JsValue {
     finish(
         refusal.code.as_str(),
         refusal.code.status(),
@@ -251,7 +295,7 @@ fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64) -> J
         route,
         began,
     );
-    respond(&Answer::refusing(refusal, &String::from(request_id)))
+    respond(&Answer::refusing(refusal, &String::from(request_id)).setting(cookies))
 }
 
 /// Logs a request that had been let pass.

@@ -11,9 +11,9 @@ extern "C" {
     #[wasm_bindgen(js_name = fetch)]
     fn send(request: &Request) -> Promise;
 
-    /// Sends a GET request.
+    /// Sends a request of the edge's own; a GET where `init` does not say otherwise.
     #[wasm_bindgen(js_name = fetch)]
-    pub(super) fn get(url: &str, init: &RequestInit) -> Promise;
+    pub(super) fn ask(url: &str, init: &RequestInit) -> Promise;
 
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
@@ -72,8 +72,8 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     pub(super) type Continuation;
 
-    /// The function with its first arguments in place: the request's id, its route's number, its arrival and
-    /// its timer.
+    /// The function with its first arguments in place: the request's id, its route's number, its arrival, its
+    /// timer, and the cookies that its response sets.
     #[wasm_bindgen(method, js_name = bind)]
     pub(super) fn with(
         this: &Continuation,
@@ -82,7 +82,12 @@ extern "C" {
         route: usize,
         began: f64,
         timer: &JsValue,
+        cookies: &JsValue,
     ) -> Continuation;
+
+    /// The values of all `Set-Cookie` headers.
+    #[wasm_bindgen(method, js_name = getSetCookie)]
+    pub(super) fn set_cookies(this: &HeaderTexts) -> Vec<String>;
 
     #[wasm_bindgen(js_namespace = Promise)]
     fn race(promises: &Array) -> Outcome;

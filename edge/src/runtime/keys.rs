@@ -116,7 +116,7 @@ async fn fetch_key_set(url: &str) -> Result<JwkSet, &'static str> {
     let init = RequestInit::new();
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
-    let response: Response = JsFuture::from(host::get(url, &init))
+    let response: Response = JsFuture::from(host::ask(url, &init))
         .await
         .map_err(|_| "the origin did not answer")?
         .unchecked_into();

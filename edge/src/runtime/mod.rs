@@ -14,6 +14,7 @@ mod inbound;
 mod isolate;
 mod keys;
 mod random;
+mod session;
 mod task;
 
 use std::rc::Rc;
@@ -26,7 +27,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
 use crate::config::Config;
-use crate::decide::{Decision, Refusal, TokenVerdict, decide};
+use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::Destination;
 use crate::revocations::Outlook;
 use inbound::Inbound;
@@ -70,7 +71,8 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
 enum Step {
     Respond(JsValue),
     Verify(String),
-    Renew,
+    FetchRevocations,
+    Refresh(String),
 }
 
 /// Handles one request: the result is a response, or a promise of one.
@@ -85,21 +87,26 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
         isolate.known(token, inbound.now())
     }) {
         Step::Respond(response) => response,
-        next => task::run(async move { pursue(&isolate, &config, &inbound, next).await }),
+        next => task::run(async move { pursue(&isolate, &config, inbound, next).await }),
     }
 }
 
 /// Finds out what the decision lacks, and decides again, until there is a response.
-async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, inbound: &Inbound, mut next: Step) -> JsValue {
+async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound, mut next: Step) -> JsValue {
     let mut verdict = None;
     loop {
         match next {
             Step::Respond(response) => return response,
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
-            Step::Renew => feed::renew(isolate, config).await,
+            Step::FetchRevocations => feed::renew(isolate, config).await,
             Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
+            Step::Refresh(token) => {
+                // The verdict was about the token before.
+                verdict = None;
+                inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
+            }
         }
-        next = step(isolate, config, inbound, |token| match &verdict {
+        next = step(isolate, config, &inbound, |token| match &verdict {
             Some(verdict) => verdict.clone(),
             None => isolate.known(token, inbound.now()),
         });
@@ -113,13 +120,18 @@ fn step(
     known: impl FnOnce(&str) -> TokenVerdict<SharedIdentity>,
 ) -> Step {
     let decision = {
-        let revocations = isolate.revocations.borrow();
-        decide(inbound, &config.policy, &revocations, known, inbound.now())
+        let knowledge = Knowledge {
+            policy: &config.policy,
+            revocations: &isolate.revocations.borrow(),
+            csrf_keys: &config.csrf_keys,
+        };
+        decide(inbound, &knowledge, known, inbound.now())
     };
     let pass = match decision {
         Decision::Pass(pass) => pass,
         Decision::Verify(token) => return Step::Verify(token.to_owned()),
-        Decision::Renew => return Step::Renew,
+        Decision::FetchRevocations => return Step::FetchRevocations,
+        Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
         Decision::Refuse(refusal) => {
             return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
         }

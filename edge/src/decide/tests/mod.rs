@@ -7,10 +7,12 @@ use portcullis_shared::revocation::Feed;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Decision, Refusal, RequestView, TokenVerdict, decide};
+use super::{Decision, Knowledge, Refusal, RequestView, TokenVerdict, decide};
+use crate::browser::Renewal;
 use crate::policy::{Destination, Policy};
 use crate::revocations::Revocations;
 
+mod cookies;
 mod revocation;
 
 const NOW: i64 = 1_800_000_000;
@@ -21,7 +23,9 @@ struct Ask {
     method: String,
     url: String,
     authorization: Option<String>,
-    content_length: Option<String>,
+    cookie: Option<String>,
+    headers: BTreeMap<&'static str, String>,
+    renewal: Renewal,
 }
 
 impl Ask {
@@ -54,8 +58,16 @@ impl RequestView for Ask {
         self.authorization.as_deref()
     }
 
-    fn content_length(&self) -> Option<String> {
-        self.content_length.clone()
+    fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).cloned()
+    }
+
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
     }
 }
 
@@ -99,6 +111,16 @@ fn claims() -> AccessClaims {
     }
 }
 
+impl<'k> Knowledge<'k> {
+    fn of(policy: &'k Policy, revocations: &'k Revocations) -> Self {
+        Self {
+            policy,
+            revocations,
+            csrf_keys: &[],
+        }
+    }
+}
+
 fn nothing_revoked() -> Revocations {
     knowing(Vec::new(), BTreeMap::new())
 }
@@ -121,11 +143,17 @@ fn knowing(sessions: Vec<Uuid>, subjects: BTreeMap<Uuid, i64>) -> Revocations {
 }
 
 fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<AccessClaims>, Refusal> {
-    match decide(ask, &policy(), &nothing_revoked(), |_| verdict, NOW) {
+    match decide(
+        ask,
+        &Knowledge::of(&policy(), &nothing_revoked()),
+        |_| verdict,
+        NOW,
+    ) {
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
         Decision::Verify(token) => panic!("nobody knows {token}"),
-        Decision::Renew => panic!("what was revoked is known"),
+        Decision::FetchRevocations => panic!("what was revoked is known"),
+        Decision::Refresh(_) => panic!("there are no cookies"),
     }
 }
 
@@ -205,8 +233,7 @@ fn a_token_nobody_knows_is_to_be_verified() {
     let ask = Ask::new("GET", "/echo").bearing("token");
     let decision = decide(
         &ask,
-        &policy(),
-        &nothing_revoked(),
+        &Knowledge::of(&policy(), &nothing_revoked()),
         |_| TokenVerdict::<AccessClaims>::Unknown,
         NOW,
     );
@@ -219,7 +246,7 @@ fn a_token_is_not_looked_at_where_the_request_fails_without_it() {
         let ask = Ask::new(method, path).bearing("token");
         let known = |_: &str| -> TokenVerdict<AccessClaims> { panic!("asked about the token for {path}") };
         assert!(matches!(
-            decide(&ask, &policy(), &nothing_revoked(), known, NOW),
+            decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), known, NOW),
             Decision::Refuse(_)
         ));
     }
@@ -433,7 +460,7 @@ fn step_up_asks_for_a_recent_and_strong_enough_authentication() {
 #[test]
 fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
     let ask = |length: &str| Ask {
-        content_length: Some(length.to_owned()),
+        headers: BTreeMap::from([("content-length", length.to_owned())]),
         ..Ask::new("POST", "/purchase")
     };
     assert!(with(ask("100"), claims()).is_ok());
@@ -449,8 +476,7 @@ fn a_route_may_be_answered_by_the_edge_itself() {
     let ask = Ask::new("GET", "/check").bearing("token");
     let Decision::Pass(pass) = decide(
         &ask,
-        &policy(),
-        &nothing_revoked(),
+        &Knowledge::of(&policy(), &nothing_revoked()),
         |_| TokenVerdict::Verified(claims()),
         NOW,
     ) else {
@@ -461,15 +487,18 @@ fn a_route_may_be_answered_by_the_edge_itself() {
 
 proptest! {
     #[test]
-    fn no_request_makes_it_panic(method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>()) {
-        let ask = Ask { method, url, authorization, content_length: Some("x".to_owned()) };
-        let _ = decide(&ask, &policy(), &nothing_revoked(), |_| TokenVerdict::Verified(claims()), NOW);
+    fn no_request_makes_it_panic(
+        method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>(), cookie in any::<Option<String>>(),
+    ) {
+        let headers = BTreeMap::from([("content-length", "x".to_owned())]);
+        let ask = Ask { method, url, authorization, cookie, headers, renewal: Renewal::Untried };
+        let _ = decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), |_| TokenVerdict::Verified(claims()), NOW);
     }
 
     #[test]
     fn nothing_but_public_routes_passes_without_a_token(method in "(GET|POST|PUT|HEAD)", path in "(/(public|echo|check|admin|withdraw|purchase|%65cho|\\.\\.|x|;|Echo)){1,3}/?") {
         let ask = Ask::new(&method, &path);
-        if let Decision::Pass(pass) = decide(&ask, &policy(), &nothing_revoked(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
+        if let Decision::Pass(pass) = decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
             prop_assert!(pass.target.path().starts_with("/public/"));
         }
     }

@@ -17,15 +17,14 @@ fn decide_later(path: &str, revocations: &Revocations, later: i64) -> Result<Opt
     let ask = Ask::new("GET", path).bearing("token");
     match decide(
         &ask,
-        &policy(),
-        revocations,
+        &Knowledge::of(&policy(), revocations),
         |_| TokenVerdict::Verified(holder()),
         NOW + later,
     ) {
         Decision::Pass(pass) => Ok(pass.stale),
         Decision::Refuse(refusal) => Err(Some(refusal)),
-        Decision::Renew => Err(None),
-        Decision::Verify(token) => panic!("{token} is known"),
+        Decision::FetchRevocations => Err(None),
+        Decision::Verify(token) | Decision::Refresh(token) => panic!("{token} is known"),
     }
 }
 
@@ -73,12 +72,11 @@ fn a_state_that_is_due_is_renewed_before_a_token_is_looked_at() {
     let ask = Ask::new("GET", "/echo").bearing("token");
     let decision = decide(
         &ask,
-        &policy(),
-        &Revocations::default(),
+        &Knowledge::of(&policy(), &Revocations::default()),
         |_| -> TokenVerdict<AccessClaims> { panic!("the token was looked at") },
         NOW,
     );
-    assert!(matches!(decision, Decision::Renew));
+    assert!(matches!(decision, Decision::FetchRevocations));
 }
 
 #[test]
@@ -87,12 +85,11 @@ fn requests_without_a_token_do_not_ask_what_was_revoked() {
         let ask = Ask::new("GET", path);
         let decision = decide(
             &ask,
-            &policy(),
-            &Revocations::default(),
+            &Knowledge::of(&policy(), &Revocations::default()),
             |_| TokenVerdict::<AccessClaims>::Unknown,
             NOW,
         );
-        assert!(!matches!(decision, Decision::Renew), "{path}");
+        assert!(!matches!(decision, Decision::FetchRevocations), "{path}");
     }
 }
 
@@ -121,8 +118,7 @@ fn a_stale_state_serves_for_as_long_as_an_access_token_lives_and_no_longer() {
     };
     let decision = decide(
         &ask,
-        &policy(),
-        &revocations,
+        &Knowledge::of(&policy(), &revocations),
         |_| TokenVerdict::Verified(young),
         NOW + 961,
     );
