@@ -20,6 +20,7 @@ pub mod account;
 pub mod answer;
 pub mod client;
 pub mod forge;
+pub mod lying_origin;
 pub mod own_stack;
 pub mod raw;
 pub mod upstream;

@@ -10,6 +10,7 @@
 
 mod api;
 mod auth;
+mod browsers;
 mod edge_signature;
 mod errors;
 mod flood;
@@ -20,4 +21,5 @@ mod outages;
 mod rate_limits;
 mod replicas;
 mod request_ids;
+mod revocation;
 mod well_known;
