@@ -2,11 +2,15 @@
 //!
 //! Invariants:
 //! - A request is refreshed once at most, and only by a safe method, which has no body that would have to wait.
+//! - Nobody but the origin sets the product's cookies: an application behind the edge could sign a browser in as
+//!   somebody else.
 //! - The cookies that the origin sets go to the browser letter by letter; the edge makes none but those that delete.
 //! - What the origin is sent has the session's cookies as they are after the refresh, or none of them when they were
 //!   found to be good for nothing.
 
 use portcullis_shared::cookies::SessionCookie;
+
+use crate::hygiene::PRODUCT_COOKIE;
 
 /// What came of refreshing the session of a request on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +74,19 @@ pub enum CookieFate {
     Keep,
     /// They are good for nothing: the browser is told to forget them, and nobody is sent them.
     Clear,
+}
+
+/// The values of an application's `Set-Cookie` headers less those that are not its to set; `None` where all are.
+#[must_use]
+pub fn foreign_set_cookies(lines: &[String]) -> Option<Vec<&str>> {
+    let is_ours = |line: &&String| {
+        let start = line.trim_start().as_bytes().get(..PRODUCT_COOKIE.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(PRODUCT_COOKIE.as_bytes()))
+    };
+    lines.iter().any(|line| is_ours(&line)).then(|| {
+        let foreign = lines.iter().filter(|line| !is_ours(line));
+        foreign.map(String::as_str).collect()
+    })
 }
 
 /// The values of the `Set-Cookie` headers that a response gets.
@@ -190,6 +207,19 @@ mod tests {
             cookies_for_origin("a=1", CookieFate::Keep, &Renewal::Untried),
             None
         );
+    }
+
+    #[test]
+    fn an_application_sets_its_own_cookies_and_none_of_ours() {
+        let lines = [
+            "theme=dark; Path=/",
+            "__Host-pc_access=planted; Path=/",
+            " __host-pc_device=x",
+        ]
+        .map(str::to_owned);
+        assert_eq!(foreign_set_cookies(&lines), Some(vec!["theme=dark; Path=/"]));
+        assert_eq!(foreign_set_cookies(&lines[..1]), None);
+        assert_eq!(foreign_set_cookies(&[]), None);
     }
 
     #[test]

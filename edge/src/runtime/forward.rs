@@ -2,24 +2,21 @@
 
 use std::net::IpAddr;
 
-use js_sys::{Array, JsString};
+use js_sys::JsString;
 use portcullis_shared::identity;
-use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::request_signature::{SignedRequest, sign};
-use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Request, RequestInit, Response, ResponseInit};
+use web_sys::{Headers, Request, RequestInit};
 
 use super::SharedIdentity;
-use super::host::{self, Continuation, HeaderTexts};
-use super::inbound::{Inbound, log, respond, set_cookies};
+use super::ending::Pending;
+use super::host::{self, HeaderTexts};
+use super::inbound::Inbound;
 use super::isolate::Isolate;
-use crate::answer::Answer;
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
-use crate::decide::{Pass, Refusal, RequestView as _};
+use crate::decide::{Pass, RequestView as _};
 use crate::hygiene;
-use crate::log::Entry;
 use crate::path::Target;
 
 const AUTHORIZATION: &str = "authorization";
@@ -28,7 +25,6 @@ const CONNECTING_IP: &str = "cf-connecting-ip";
 
 thread_local! {
     static NAMES: Names = Names::new();
-    static CONTINUATIONS: Continuations = Continuations::new();
 }
 
 /// The names of headers that every forwarded request gets, on the JavaScript side.
@@ -48,27 +44,6 @@ impl Names {
             revocations_age: JsString::from(identity::REVOCATIONS_AGE),
             signature_input: JsString::from("signature-input"),
             signature: JsString::from("signature"),
-        }
-    }
-}
-
-/// The two functions that finish a request. They are made once; what differs from request to request is bound
-/// to them on the JavaScript side, where it is collected with the request.
-struct Continuations {
-    answered: Continuation,
-    failed: Continuation,
-}
-
-impl Continuations {
-    fn new() -> Self {
-        let make = |finish: fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue| {
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue>::new(finish)
-                .into_js_value()
-                .unchecked_into()
-        };
-        Self {
-            answered: make(answered),
-            failed: make(failed),
         }
     }
 }
@@ -153,24 +128,15 @@ pub(super) fn forward(
         headers.set(&names.signature, &JsString::from(signature.signature))
     })?;
 
-    let cookies = match browser::set_cookies(pass.cookies, &inbound.renewal) {
-        lines if lines.is_empty() => JsValue::UNDEFINED,
-        lines => lines.into(),
-    };
     let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
-    CONTINUATIONS.with(|continuations| {
-        let bind = |continuation: &Continuation| {
-            continuation.with(
-                &JsValue::UNDEFINED,
-                &request_id,
-                route.number,
-                inbound.began,
-                &timer,
-                &cookies,
-            )
-        };
-        Ok(outcome.then(&bind(&continuations.answered), &bind(&continuations.failed)))
-    })
+    let pending = Pending {
+        request_id,
+        route: route.number,
+        began: inbound.began,
+        timer,
+        set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
+    };
+    Ok(pending.after(&outcome, upstream))
 }
 
 fn url(upstream: &Upstream, target: &Target<'_>) -> String {
@@ -212,119 +178,4 @@ pub(super) fn client_address(inbound: &Inbound) -> Option<String> {
         .ok()
         .flatten()
         .filter(|address| address.parse::<IpAddr>().is_ok())
-}
-
-/// The race is over: `response` is the upstream's, or `undefined` when the clock was first.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "closures that JavaScript calls take owned values"
-)]
-fn answered(
-    request_id: JsString,
-    route: usize,
-    began: f64,
-    timer: JsValue,
-    cookies: JsValue,
-    response: JsValue,
-) -> JsValue {
-    host::clear_timeout(&timer);
-    let cookies = lines_of(&cookies);
-    if response.is_undefined() {
-        let refusal = Refusal::new(
-            ProblemCode::GatewayTimeout,
-            "the upstream sent no response headers in time",
-        );
-        return fail(&refusal, &request_id, route, began, cookies);
-    }
-    let response: Response = response.unchecked_into();
-    let init = response.unchecked_ref::<ResponseInit>();
-    let made =
-        Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init).and_then(|own| {
-            let headers = own.headers();
-            let headers: &HeaderTexts = headers.unchecked_ref();
-            NAMES.with(|names| headers.set(&names.request_id, &request_id))?;
-            set_cookies(&own, &cookies)?;
-            Ok(own)
-        });
-    let Ok(own) = made else {
-        let refusal = Refusal::new(
-            ProblemCode::BadGateway,
-            "the upstream's response cannot be passed on",
-        );
-        return fail(&refusal, &request_id, route, began, cookies);
-    };
-    finish("pass", own.status(), None, &request_id, route, began);
-    own.into()
-}
-
-/// The upstream could not be reached, or broke off before its response headers were complete.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "closures that JavaScript calls take owned values"
-)]
-fn failed(
-    request_id: JsString,
-    route: usize,
-    began: f64,
-    timer: JsValue,
-    cookies: JsValue,
-    _error: JsValue,
-) -> JsValue {
-    host::clear_timeout(&timer);
-    let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-    fail(&refusal, &request_id, route, began, lines_of(&cookies))
-}
-
-/// The cookies that a response sets, back from the JavaScript side.
-fn lines_of(cookies: &JsValue) -> Vec<String> {
-    if cookies.is_undefined() {
-        return Vec::new();
-    }
-    Array::from(cookies)
-        .iter()
-        .filter_map(|line| line.as_string())
-        .collect()
-}
-
-fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64, cookies: Vec<String>) -> JsValue {
-    finish(
-        refusal.code.as_str(),
-        refusal.code.status(),
-        Some(&refusal.reason),
-        request_id,
-        route,
-        began,
-    );
-    respond(&Answer::refusing(refusal, &String::from(request_id)).setting(cookies))
-}
-
-/// Logs a request that had been let pass.
-fn finish(
-    decision: &str,
-    status: u16,
-    reason: Option<&str>,
-    request_id: &JsString,
-    route: usize,
-    began: f64,
-) {
-    let Some(config) = Isolate::current().known_config() else {
-        return;
-    };
-    if !config.log_requests.covers(reason.is_some()) {
-        return;
-    }
-    let route = config
-        .policy
-        .routes()
-        .find(|other| other.number == route)
-        .map(|route| route.path.as_str());
-    let request_id = String::from(request_id);
-    log(&Entry {
-        request_id: &request_id,
-        route,
-        decision,
-        status,
-        ms: host::now() - began,
-        reason,
-    });
 }

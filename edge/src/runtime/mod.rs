@@ -7,6 +7,7 @@
 //! - Whatever fails on the way to a response is a problem with the request's id.
 
 mod body;
+mod ending;
 mod feed;
 mod forward;
 mod host;

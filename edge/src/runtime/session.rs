@@ -16,12 +16,11 @@ use crate::config::Config;
 use crate::decide::RequestView as _;
 
 const REFRESH_PATH: &str = "/auth/refresh";
+const USER_AGENT: &str = "user-agent";
 /// How long the origin may take to answer, in milliseconds.
 const TIMEOUT_MILLISECONDS: u32 = 5000;
 /// When to try again where the origin does not say, in seconds.
 const RETRY_AFTER: u32 = 1;
-/// What the origin is told about the browser, since it knows only us.
-const PASSED_ON: [&str; 2] = ["user-agent", "x-tenant"];
 
 /// Refreshes the session that `token` belongs to.
 pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inbound, token: &str) -> Renewal {
@@ -80,10 +79,9 @@ fn request(
     for (name, value) in signed {
         headers.set(name, value)?;
     }
-    for name in PASSED_ON {
-        if let Some(value) = inbound.header(name) {
-            headers.set(name, &value)?;
-        }
+    // Not `X-Tenant`: the session has its tenant, and whether the request is for another is judged afterwards.
+    if let Some(agent) = inbound.header(USER_AGENT) {
+        headers.set(USER_AGENT, &agent)?;
     }
     let cookie = format!("{}={token}", SessionCookie::Refresh.name());
     for (name, value) in [
