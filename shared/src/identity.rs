@@ -21,6 +21,17 @@ pub const VENUE_ROLES: &str = "x-auth-venue-roles";
 pub const ACR: &str = "x-auth-acr";
 /// The client's address as the edge saw it.
 pub const CLIENT_IP: &str = "x-auth-client-ip";
+/// The headers that only the edge may set, and that are believed under its signature only.
+pub const HEADERS: [&str; 8] = [
+    SUBJECT,
+    TENANT,
+    SESSION,
+    ROLE,
+    PERMISSIONS,
+    VENUE_ROLES,
+    ACR,
+    CLIENT_IP,
+];
 /// The request id that edge, origin and upstream log.
 pub const REQUEST_ID: &str = "x-request-id";
 
