@@ -16,6 +16,7 @@ mod body;
 mod boundary;
 mod constraints;
 mod edge_signature;
+mod explain;
 mod fixtures;
 mod health;
 mod jobs;

@@ -96,9 +96,16 @@ pub(super) enum KeysCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Verify an access token step by step and say what it holds or why it is refused
+    /// Verify an access or refresh token, and say which rule it meets and which it does not
+    ///
+    /// The verification is that of the server, and each rule is shown with the section it comes from. A refresh token is
+    /// looked at and not presented: its chain stays as it is. The token itself is never shown.
     Explain {
         /// The token; `-` or nothing reads it from the standard input, which keeps it out of the shell's history
         token: Option<String>,
+
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }

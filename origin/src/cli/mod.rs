@@ -87,8 +87,8 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             command: KeysCommand::Import { file, kid, activate },
         } => keys::import(load()?, &file, kid, activate),
         Command::Token {
-            command: TokenCommand::Explain { token },
-        } => token::explain(load()?, token),
+            command: TokenCommand::Explain { token, json },
+        } => token::explain(load()?, token, json),
     }
 }
 

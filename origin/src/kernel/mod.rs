@@ -9,6 +9,7 @@ pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod explanation;
 pub mod ids;
 pub mod logging;
 pub mod passwords;
