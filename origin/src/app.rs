@@ -19,7 +19,7 @@ use crate::kernel::secrets::SecretsError;
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
-use crate::{http, login, tokens};
+use crate::{clients, http, login, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -85,6 +85,7 @@ impl App {
     pub fn router(&self) -> Router {
         let routes = Router::new()
             .merge(tokens::router::<Self>())
+            .merge(clients::router::<Self>())
             .merge(login::router::<Self>());
         http::application(routes, self.clone())
     }

@@ -168,6 +168,10 @@ async fn the_metadata_names_what_exists() {
             "jwks_uri": "https://auth.example.com/.well-known/jwks.json",
             "response_types_supported": [],
             "grant_types_supported": [],
+            "introspection_endpoint": "https://auth.example.com/oauth2/introspect",
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "revocation_endpoint": "https://auth.example.com/oauth2/revoke",
+            "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         })
     );
 }

@@ -109,6 +109,7 @@ async fn help_explains_each_command() {
         (&["migrate", "--help"], "Safe to run again"),
         (&["keys", "import", "--help"], "--activate"),
         (&["token", "explain", "--help"], "standard input"),
+        (&["clients", "generate", "--help"], "256 random bits"),
     ] {
         let help = run(arguments, &[]).await;
         assert_eq!(help.status.code(), Some(0), "{arguments:?}");

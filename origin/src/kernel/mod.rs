@@ -15,5 +15,6 @@ pub mod logging;
 pub mod passwords;
 pub mod random;
 pub mod redis;
+pub mod secret_digest;
 pub mod secrets;
 pub mod time;

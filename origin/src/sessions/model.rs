@@ -162,6 +162,8 @@ pub enum RevocationReason {
     Logout,
     /// A refresh token of its chain was used after it had been replaced.
     RefreshTokenReused,
+    /// A service client revoked one of its tokens (RFC 7009).
+    ClientRevoked,
 }
 
 impl RevocationReason {
@@ -171,6 +173,7 @@ impl RevocationReason {
         match self {
             Self::Logout => "logout",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::ClientRevoked => "client_revoked",
         }
     }
 }
