@@ -19,7 +19,7 @@ use crate::kernel::secrets::SecretsError;
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
-use crate::{http, login, tokens};
+use crate::{clients, http, login, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -54,14 +54,9 @@ impl App {
         let pool = db::connect(&config.database)?;
         let redis = Redis::connect(&config.redis)?;
         let hasher = Hasher::new(&config.passwords)?;
-        let lifetimes = Lifetimes {
-            idle: config.tokens.refresh_idle,
-            absolute: config.tokens.refresh_absolute,
-            replay_window: config.tokens.refresh_replay,
-        };
         Ok(Self {
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
-            sessions: Sessions::new(config.master_key.clone(), lifetimes),
+            sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
             tokens: Tokens::new(&config.tokens, pool.clone(), config.master_key.clone()),
             core: AppState::new(config, pool, redis, hasher, clock, entropy),
         })
@@ -90,6 +85,7 @@ impl App {
     pub fn router(&self) -> Router {
         let routes = Router::new()
             .merge(tokens::router::<Self>())
+            .merge(clients::router::<Self>())
             .merge(login::router::<Self>());
         http::application(routes, self.clone())
     }

@@ -1,12 +1,13 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
 //! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← accounts ← sessions ← tokens ←
-//! login`. `app` wires them together and `cli` starts them; no room imports those two.
+//! clients ← login`. `app` wires them together and `cli` starts them; no room imports those two.
 
 pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod clients;
 pub mod http;
 pub mod jobs;
 pub mod kernel;

@@ -22,6 +22,8 @@ async fn every_kind_of_event_can_be_recorded() {
         EventKind::RefreshReplayed,
         EventKind::RefreshReused,
         EventKind::LoggedOut,
+        EventKind::TokenRevoked,
+        EventKind::ClientRefused,
         EventKind::KeyGenerated,
         EventKind::KeyImported,
         EventKind::KeyActivated,

@@ -3,6 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::common::{TestServer, raw_exchange};
 
 async fn send(
@@ -208,4 +211,38 @@ async fn a_body_that_never_ends_is_answered_when_its_time_is_up() {
     assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
     assert!(answer.contains("x-request-id: "), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_is_still_sending_when_the_body_is_refused_can_send_the_rest_and_read_why() {
+    let server = TestServer::start().await;
+    let piece = [b'x'; 16 * 1024];
+    let announced = format!("content-length: {}", 64 * piece.len());
+    for framing in [announced.as_str(), "transfer-encoding: chunked"] {
+        let head = format!(
+            "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{framing}\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for sent in 0..64 {
+            if sent == 5 {
+                // The answer is there, and a megabyte is still to come: one piece after the other, as over a slow line.
+                stream.readable().await.unwrap();
+            }
+            if framing.starts_with("transfer") {
+                stream.write_all(b"4000\r\n").await.unwrap();
+                stream.write_all(&piece).await.unwrap();
+                stream.write_all(b"\r\n").await.unwrap();
+            } else {
+                stream.write_all(&piece).await.unwrap();
+            }
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{framing}: {answer}");
+        assert!(
+            answer.contains("\"code\":\"payload_too_large\""),
+            "{framing}: {answer}"
+        );
+    }
 }

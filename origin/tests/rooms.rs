@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["sessions"],
     &["tokens"],
+    &["clients"],
     &["login"],
     &["app"],
     &["cli"],

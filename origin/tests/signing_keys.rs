@@ -168,6 +168,10 @@ async fn the_metadata_names_what_exists() {
             "jwks_uri": "https://auth.example.com/.well-known/jwks.json",
             "response_types_supported": [],
             "grant_types_supported": [],
+            "introspection_endpoint": "https://auth.example.com/oauth2/introspect",
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "revocation_endpoint": "https://auth.example.com/oauth2/revoke",
+            "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         })
     );
 }
@@ -397,39 +401,4 @@ async fn a_key_in_memory_is_that_of_the_database_to_the_byte() {
             .unwrap();
     let stored = RsaVerifyingKey::from_components(&kid, &modulus, &exponent).unwrap();
     assert_eq!(key_set(&server).await.key(&kid), Some(&stored));
-}
-
-#[tokio::test]
-async fn explaining_a_token_names_each_step_and_the_one_that_fails() {
-    use portcullis_origin::tokens::{Step, explain};
-    let server = server().await;
-    let person = register(&server, "ada@example.com").await;
-    let (tokens, pool) = (server.app.tokens(), server.app.core().pool());
-    let all = [
-        Step::Jws,
-        Step::Token,
-        Step::Signature,
-        Step::Claims,
-        Step::Session,
-    ];
-
-    let good = explain(tokens, pool, &person.access, now(&server)).await;
-    assert_eq!(good.passed, all);
-    assert!(good.refused.is_none());
-    assert_eq!(good.claims.unwrap().sub, person.user_id);
-
-    let late = explain(tokens, pool, &person.access, now(&server) + TimeDelta::hours(1)).await;
-    assert_eq!(late.passed, all[..3]);
-    assert_eq!(late.refused.unwrap().0, Step::Claims);
-    assert!(
-        late.claims.is_none(),
-        "claims that were refused are not shown as if they held"
-    );
-
-    execute(&server, "UPDATE users SET status = 'disabled'").await;
-    let over = explain(tokens, pool, &person.access, now(&server)).await;
-    assert_eq!((over.passed.len(), over.refused.unwrap().0), (4, Step::Session));
-
-    let damaged = explain(tokens, pool, &person.access[1..], now(&server)).await;
-    assert_eq!((damaged.passed.len(), damaged.refused.unwrap().0), (0, Step::Jws));
 }

@@ -115,24 +115,27 @@ impl AccessClaims {
     /// since the epoch.
     pub fn recheck_time(&self, leeway: i64, now: i64) -> Result<(), TokenError> {
         if now >= self.exp.saturating_add(leeway) {
-            return Err(TokenError::expired());
+            return Err(TokenError::expired(self.exp));
         }
         match self.nbf {
-            Some(nbf) if nbf > now.saturating_add(leeway) => Err(TokenError::not_yet_valid("nbf")),
+            Some(nbf) if nbf > now.saturating_add(leeway) => Err(TokenError::not_yet_valid("nbf", nbf)),
             Some(_) | None => Ok(()),
         }
     }
 
     pub(crate) fn hold_against(&self, expected: &Expectations, now: i64) -> Result<(), TokenError> {
         if self.iss != expected.issuer {
-            return Err(TokenError::claim("iss", "it is not the expected issuer"));
+            return Err(TokenError::unexpected("iss", "it is not the expected issuer"));
         }
         if !self.aud.contains(&expected.audience) {
-            return Err(TokenError::claim("aud", "it does not name the expected audience"));
+            return Err(TokenError::unexpected(
+                "aud",
+                "it does not name the expected audience",
+            ));
         }
         self.recheck_time(expected.leeway_seconds, now)?;
         if self.iat > now.saturating_add(expected.leeway_seconds) {
-            return Err(TokenError::not_yet_valid("iat"));
+            return Err(TokenError::not_yet_valid("iat", self.iat));
         }
         Ok(())
     }

@@ -43,6 +43,28 @@ impl fmt::Display for TokenErrorCode {
     }
 }
 
+/// The part of the verification that refused a token, in the order in which a token passes through them. Finer than
+/// [`TokenErrorCode`] where one code stands for several rules: for `portcullis token explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TokenStage {
+    /// Size, segments, and a header that is a JSON object (RFC 7515 §7.1).
+    Form,
+    /// The parameters of the header (RFC 7515 §4.1).
+    Header,
+    /// The spelling of payload and signature (RFC 7515 §2).
+    Encoding,
+    /// A payload that is a JSON object (RFC 7519 §7.2).
+    Payload,
+    /// The key that the token names.
+    Key,
+    /// The signature (RFC 7518 §3.3).
+    Signature,
+    /// The claims: that they are there, each of its type (RFC 9068 §2.2).
+    Claims,
+    /// What the claims say: issuer, audience and times (RFC 9068 §4).
+    Expectations,
+}
+
 /// A refused token. The client learns only `invalid_token` (RFC 6750 §3.1) and [`TokenError::is_expired`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct TokenError {
@@ -52,6 +74,10 @@ pub struct TokenError {
     pub claim: Option<&'static str>,
     /// One clause for a person; holds nothing that came with the token.
     pub reason: &'static str,
+    /// The part of the verification that failed.
+    pub stage: TokenStage,
+    /// The time that is at fault, in seconds since the epoch, where it is one of a signed token.
+    pub time: Option<i64>,
 }
 
 impl TokenError {
@@ -65,51 +91,73 @@ impl TokenError {
     #[must_use]
     pub const fn unknown_key() -> Self {
         Self {
-            code: TokenErrorCode::UnknownKey,
             claim: Some("kid"),
-            reason: "no key is known for it",
+            ..Self::new(
+                TokenErrorCode::UnknownKey,
+                TokenStage::Key,
+                "no key is known for it",
+            )
         }
     }
 
-    pub(crate) const fn malformed(reason: &'static str) -> Self {
-        Self {
-            code: TokenErrorCode::Malformed,
-            claim: None,
-            reason,
-        }
+    /// Not a compact JWS: `stage` says which part of it.
+    pub(crate) const fn malformed(stage: TokenStage, reason: &'static str) -> Self {
+        Self::new(TokenErrorCode::Malformed, stage, reason)
     }
 
     pub(crate) const fn header(parameter: &'static str, reason: &'static str) -> Self {
         Self {
-            code: TokenErrorCode::Header,
             claim: Some(parameter),
-            reason,
+            ..Self::new(TokenErrorCode::Header, TokenStage::Header, reason)
         }
     }
 
+    /// A claim is missing, or not of its type.
     pub(crate) const fn claim(claim: &'static str, reason: &'static str) -> Self {
         Self {
-            code: TokenErrorCode::Claim,
             claim: Some(claim),
-            reason,
+            ..Self::new(TokenErrorCode::Claim, TokenStage::Claims, reason)
         }
     }
 
-    /// `exp` has passed.
+    /// A claim does not say what is expected.
+    pub(crate) const fn unexpected(claim: &'static str, reason: &'static str) -> Self {
+        Self {
+            claim: Some(claim),
+            ..Self::new(TokenErrorCode::Claim, TokenStage::Expectations, reason)
+        }
+    }
+
+    /// `exp` lies in the past.
     #[must_use]
-    pub const fn expired() -> Self {
+    pub const fn expired(exp: i64) -> Self {
         Self {
-            code: TokenErrorCode::Expired,
             claim: Some("exp"),
-            reason: "it has passed",
+            time: Some(exp),
+            ..Self::new(TokenErrorCode::Expired, TokenStage::Expectations, "it has passed")
         }
     }
 
-    pub(crate) const fn not_yet_valid(claim: &'static str) -> Self {
+    /// The claim `claim`, a time, lies in the future.
+    pub(crate) const fn not_yet_valid(claim: &'static str, time: i64) -> Self {
         Self {
-            code: TokenErrorCode::NotYetValid,
             claim: Some(claim),
-            reason: "it lies in the future",
+            time: Some(time),
+            ..Self::new(
+                TokenErrorCode::NotYetValid,
+                TokenStage::Expectations,
+                "it lies in the future",
+            )
+        }
+    }
+
+    const fn new(code: TokenErrorCode, stage: TokenStage, reason: &'static str) -> Self {
+        Self {
+            code,
+            claim: None,
+            reason,
+            stage,
+            time: None,
         }
     }
 }

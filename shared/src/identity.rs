@@ -23,6 +23,18 @@ pub const ACR: &str = "x-auth-acr";
 pub const REVOCATIONS_AGE: &str = "x-auth-revocations-age";
 /// The client's address as the edge saw it.
 pub const CLIENT_IP: &str = "x-auth-client-ip";
+/// The headers that only the edge may set, and that are believed under its signature only.
+pub const HEADERS: [&str; 9] = [
+    SUBJECT,
+    TENANT,
+    SESSION,
+    ROLE,
+    PERMISSIONS,
+    VENUE_ROLES,
+    ACR,
+    REVOCATIONS_AGE,
+    CLIENT_IP,
+];
 /// The request id that edge, origin and upstream log.
 pub const REQUEST_ID: &str = "x-request-id";
 

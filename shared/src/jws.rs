@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::base64url;
-use crate::error::TokenError;
+use crate::error::{TokenError, TokenStage};
 use crate::json::{Object, Value};
 
 /// The longest token that is looked at, in bytes.
@@ -37,22 +37,27 @@ impl<'t> CompactJws<'t> {
     /// `enc`. `jku`, `jwk`, `x5u`, `x5c` and `x5t` are ignored: keys come from the key set alone.
     pub fn parse(token: &'t str) -> Result<Self, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::malformed("it is longer than 8192 bytes"));
+            return Err(TokenError::malformed(
+                TokenStage::Form,
+                "it is longer than 8192 bytes",
+            ));
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(NOT_THREE_SEGMENTS)?;
         let (header, payload) = signing_input.split_once('.').ok_or(NOT_THREE_SEGMENTS)?;
         if payload.contains('.') {
             return Err(NOT_THREE_SEGMENTS);
         }
-        let header = base64url::decode(header)
-            .ok_or(TokenError::malformed("the header is not canonical base64url"))?;
+        let header = base64url::decode(header).ok_or(TokenError::malformed(
+            TokenStage::Form,
+            "the header is not canonical base64url",
+        ))?;
         let (kid, media_type) = read_header(&header)?;
-        let payload = base64url::decode(payload)
-            .ok_or(TokenError::malformed("the payload is not canonical base64url"))?;
-        let signature = base64url::decode(signature)
-            .ok_or(TokenError::malformed("the signature is not canonical base64url"))?;
+        let misspelt = |reason| TokenError::malformed(TokenStage::Encoding, reason);
+        let payload = base64url::decode(payload).ok_or(misspelt("the payload is not canonical base64url"))?;
+        let signature =
+            base64url::decode(signature).ok_or(misspelt("the signature is not canonical base64url"))?;
         if signature.is_empty() {
-            return Err(TokenError::malformed("the signature is empty"));
+            return Err(misspelt("the signature is empty"));
         }
         Ok(Self {
             signing_input,
@@ -99,11 +104,14 @@ impl fmt::Debug for CompactJws<'_> {
     }
 }
 
-const NOT_THREE_SEGMENTS: TokenError = TokenError::malformed("it does not have exactly three segments");
+const NOT_THREE_SEGMENTS: TokenError =
+    TokenError::malformed(TokenStage::Form, "it does not have exactly three segments");
 
 fn read_header(header: &[u8]) -> Result<(Option<String>, MediaType), TokenError> {
-    const NOT_AN_OBJECT: TokenError =
-        TokenError::malformed("the header is not a JSON object with unique names");
+    const NOT_AN_OBJECT: TokenError = TokenError::malformed(
+        TokenStage::Form,
+        "the header is not a JSON object with unique names",
+    );
     let text = str::from_utf8(header).map_err(|_| NOT_AN_OBJECT)?;
     let mut header = Object::parse(text).ok_or(NOT_AN_OBJECT)?;
     for parameter in ["crit", "b64", "zip", "enc"] {

@@ -42,11 +42,14 @@
 use std::fmt;
 
 use crate::claims::{AccessClaims, Expectations};
-use crate::error::TokenError;
+use crate::error::{TokenError, TokenStage};
 use crate::json::Object;
 use crate::jws::{CompactJws, MediaType};
 
-const NOT_AN_OBJECT: TokenError = TokenError::malformed("the claims are not a JSON object with unique names");
+const NOT_AN_OBJECT: TokenError = TokenError::malformed(
+    TokenStage::Payload,
+    "the claims are not a JSON object with unique names",
+);
 
 /// A well-formed access token that nobody has verified. Its claims are out of reach.
 pub struct UnverifiedToken<'t> {

@@ -10,6 +10,9 @@ use portcullis_shared::problem::ProblemCode;
 use crate::browser::CookieFate;
 use crate::policy::{Route, StepUp};
 
+/// The challenge to a token that a refresh would replace by a good one.
+const EXPIRED: &str = r#"Bearer error="invalid_token", error_description="expired""#;
+
 /// An answer of the edge's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -53,7 +56,7 @@ impl Refusal {
 
     pub(super) fn bad_token(error: TokenError) -> Self {
         let challenge = if error.is_expired() {
-            r#"Bearer error="invalid_token", error_description="expired""#
+            EXPIRED
         } else {
             r#"Bearer error="invalid_token""#
         };
@@ -73,9 +76,10 @@ impl Refusal {
 
     /// To the client it is as good as expired: it has to refresh.
     pub(super) fn outdated_token() -> Self {
+        let reason = "the account has changed since the token was made";
         Self {
-            reason: "the account has changed since the token was made".to_owned(),
-            ..Self::bad_token(TokenError::expired())
+            challenge: Some(EXPIRED.to_owned()),
+            ..Self::new(ProblemCode::InvalidToken, reason)
         }
     }
 

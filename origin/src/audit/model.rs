@@ -23,6 +23,10 @@ pub enum EventKind {
     RefreshReused,
     /// A session was ended by its owner.
     LoggedOut,
+    /// A session was ended by a service client, which revoked one of its tokens.
+    TokenRevoked,
+    /// Somebody failed to authenticate as a service client.
+    ClientRefused,
     /// A signing key was made.
     KeyGenerated,
     /// A signing key was brought in from outside.
@@ -42,6 +46,8 @@ impl EventKind {
             Self::RefreshReplayed => "refresh_replayed",
             Self::RefreshReused => "refresh_reused",
             Self::LoggedOut => "logged_out",
+            Self::TokenRevoked => "token_revoked",
+            Self::ClientRefused => "client_refused",
             Self::KeyGenerated => "key_generated",
             Self::KeyImported => "key_imported",
             Self::KeyActivated => "key_activated",

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
+
 /// What `--help` begins with.
 const ABOUT: &str = "\
 The authentication server of Portcullis.
@@ -49,6 +51,12 @@ pub(super) enum Command {
         command: ConfigCommand,
     },
 
+    /// Make secrets for the services that may introspect and revoke tokens
+    Clients {
+        #[command(subcommand)]
+        command: ClientsCommand,
+    },
+
     /// Look at and bring in signing keys
     Keys {
         #[command(subcommand)]
@@ -66,6 +74,28 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Print "ok", or everything that is wrong
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientsCommand {
+    /// Print a new secret, and the lines by which the configuration knows it
+    ///
+    /// The secret has 256 random bits and is kept nowhere; the configuration holds its SHA-256. Every origin reads the
+    /// same lines and is started anew. To change a secret without an interruption, add a client beside the old one, move
+    /// the service over, and remove the old one.
+    Generate {
+        /// What to call the client
+        #[arg(default_value = "my-service", value_parser = client_id)]
+        id: String,
+    },
+}
+
+fn client_id(text: &str) -> Result<String, &'static str> {
+    if is_client_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(CLIENT_ID_RULE)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,9 +126,16 @@ pub(super) enum KeysCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Verify an access token step by step and say what it holds or why it is refused
+    /// Verify an access or refresh token, and say which rule it meets and which it does not
+    ///
+    /// The verification is that of the server, and each rule is shown with the section it comes from. A refresh token is
+    /// looked at and not presented: its chain stays as it is. The token itself is never shown.
     Explain {
         /// The token; `-` or nothing reads it from the standard input, which keeps it out of the shell's history
         token: Option<String>,
+
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong.
 
 mod arguments;
+mod clients;
 mod config;
 mod environment;
 mod keys;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::kernel::config::{Config, ConfigErrors};
-use arguments::{Arguments, Command, ConfigCommand, KeysCommand, TokenCommand};
+use arguments::{Arguments, ClientsCommand, Command, ConfigCommand, KeysCommand, TokenCommand};
 use environment::Environment;
 
 /// Exit code for mistakes of the caller.
@@ -80,6 +81,12 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config {
             command: ConfigCommand::Check,
         } => config::check(load()),
+        Command::Clients {
+            command: ClientsCommand::Generate { id },
+        } => {
+            clients::generate(&id);
+            Ok(())
+        }
         Command::Keys {
             command: KeysCommand::List,
         } => keys::list(load()?),
@@ -87,8 +94,8 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             command: KeysCommand::Import { file, kid, activate },
         } => keys::import(load()?, &file, kid, activate),
         Command::Token {
-            command: TokenCommand::Explain { token },
-        } => token::explain(load()?, token),
+            command: TokenCommand::Explain { token, json },
+        } => token::explain(load()?, token, json),
     }
 }
 

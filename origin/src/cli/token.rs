@@ -2,19 +2,35 @@
 
 use std::io::{self, Read};
 
-use crate::kernel::causes;
+use portcullis_shared::claims::AccessClaims;
+use secrecy::SecretString;
+use serde::Serialize;
+
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::Config;
 use crate::kernel::db;
-use crate::tokens::{self, Tokens};
+use crate::kernel::explanation::{Check, Outcome};
+use crate::kernel::time::Timestamp;
+use crate::sessions::{Lifetimes, Sessions, looks_like_refresh_token};
+use crate::tokens::Tokens;
 
 use super::{Attempt, CliError, block_on, say};
 
 /// A token has 8 KiB at most; what is beyond this is not read.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
-/// Verifies the token and prints each step. Fails when the token is refused.
-pub(super) fn explain(config: Config, token: Option<String>) -> Result<(), CliError> {
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    kind: &'static str,
+    good: bool,
+    checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<AccessClaims>,
+}
+
+/// Holds the token against each rule and prints what became of it. Fails when the token is refused.
+pub(super) fn explain(config: Config, token: Option<String>, json: bool) -> Result<(), CliError> {
     let token = match token {
         Some(token) if token != "-" => token,
         Some(_) | None => {
@@ -27,25 +43,61 @@ pub(super) fn explain(config: Config, token: Option<String>) -> Result<(), CliEr
         }
     };
     block_on(async move {
-        let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
-        let tokens = Tokens::new(&config.tokens, pool.clone(), config.master_key.clone());
-        let explanation = tokens::explain(&tokens, &pool, token.trim(), SystemClock.now()).await;
-        for step in &explanation.passed {
-            say(format_args!("good     {}", step.as_str()));
+        let report = report(&config, token.trim(), SystemClock.now()).await?;
+        if json {
+            say(serde_json::to_string_pretty(&report).attempt("the explanation cannot be shown")?);
+        } else {
+            print(&report);
         }
-        if let Some(claims) = &explanation.claims {
-            let claims = serde_json::to_string_pretty(claims).attempt("the claims cannot be shown")?;
-            say(claims);
+        if report.good {
+            Ok(())
+        } else {
+            Err(CliError::Refused)
         }
-        let Some((step, error)) = explanation.refused else {
-            say("the token is good");
-            return Ok(());
-        };
-        say(format_args!(
-            "refused  {}: {}",
-            step.as_str(),
-            causes::on_one_line(&error)
-        ));
-        Err(CliError::Refused)
     })
+}
+
+async fn report(config: &Config, token: &str, now: Timestamp) -> Result<Report, CliError> {
+    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let (kind, checks, claims) = if looks_like_refresh_token(token) {
+        let sessions = Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens));
+        let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
+        let checks = sessions
+            .explain(&mut connection, &SecretString::from(token), now)
+            .await
+            .attempt("the token cannot be looked up")?;
+        ("refresh_token", checks, None)
+    } else {
+        let tokens = Tokens::new(&config.tokens, pool, config.master_key.clone());
+        let explanation = tokens
+            .explain(token, now)
+            .await
+            .attempt("the token cannot be looked up")?;
+        ("access_token", explanation.checks, explanation.claims)
+    };
+    Ok(Report {
+        kind,
+        good: checks.iter().all(|check| check.outcome == Outcome::Good),
+        checks,
+        claims,
+    })
+}
+
+fn print(report: &Report) {
+    for check in &report.checks {
+        let detail = check
+            .detail
+            .as_ref()
+            .map_or_else(String::new, |detail| format!(": {detail}"));
+        say(format_args!(
+            "{:<11}  {:<10}  {} ({}){detail}",
+            check.outcome.as_str(),
+            check.check,
+            check.rule,
+            check.reference,
+        ));
+    }
+    let kind = report.kind.replace('_', " ");
+    let verdict = if report.good { "good" } else { "refused" };
+    say(format_args!("the {kind} is {verdict}"));
 }

@@ -1,4 +1,4 @@
-//! The body of a request: JSON, bounded in size and time, and valid.
+//! The body of a request, bounded in size and time; and, where it is JSON, valid. Forms are in [`form`](super::form).
 
 use std::time::Duration;
 
@@ -36,14 +36,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        if !is_json(&parts.headers) {
-            discard(body);
-            return Err(Problem::new(ProblemCode::UnsupportedMediaType)
-                .detail("The body must be application/json.")
-                .closing());
-        }
-        let bytes = read(&parts.headers, body, &AppState::from_ref(state)).await?;
+        let bytes = bounded(request, "application/json", &AppState::from_ref(state)).await?;
         parse::<R>(&bytes).map(Self)
     }
 }
@@ -66,19 +59,35 @@ where
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The whole body of a request that says it is of this media type, within the bounds of size and time.
+pub(super) async fn bounded(
+    request: Request,
+    media_type: &str,
+    app: &AppState,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let (parts, body) = request.into_parts();
+    if !is_of_type(&parts.headers, media_type) {
+        discard(body);
+        return Err(Problem::new(ProblemCode::UnsupportedMediaType)
+            .detail(format!("The body must be {media_type}."))
+            .closing());
+    }
+    read(&parts.headers, body, app).await
+}
+
+fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).into_iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return false;
     };
-    let media_type = value
+    let named = value
         .to_str()
         .unwrap_or("")
         .split(';')
         .next()
         .unwrap_or("")
         .trim();
-    media_type.eq_ignore_ascii_case("application/json")
+    named.eq_ignore_ascii_case(media_type)
 }
 
 async fn read(headers: &HeaderMap, body: Body, app: &AppState) -> Result<Zeroizing<Vec<u8>>, Problem> {

@@ -19,19 +19,6 @@ use super::context::RequestContext;
 use super::problem::Problem;
 use super::state::AppState;
 
-/// What the edge says about the bearer; believed only under its signature.
-const IDENTITY_HEADERS: [&str; 9] = [
-    identity::SUBJECT,
-    identity::TENANT,
-    identity::SESSION,
-    identity::ROLE,
-    identity::PERMISSIONS,
-    identity::VENUE_ROLES,
-    identity::ACR,
-    identity::REVOCATIONS_AGE,
-    identity::CLIENT_IP,
-];
-
 /// The middleware: verifies or strips, then leaves the [`RequestContext`] for the handlers.
 pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -42,7 +29,7 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
             return problem.into_response();
         }
     } else {
-        for name in IDENTITY_HEADERS {
+        for name in identity::HEADERS {
             parts.headers.remove(name);
         }
     }

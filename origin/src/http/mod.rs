@@ -9,6 +9,7 @@
 mod body;
 mod context;
 mod edge_signature;
+mod form;
 mod health;
 mod observe;
 mod problem;
@@ -19,6 +20,7 @@ mod validation;
 
 pub use body::Valid;
 pub use context::{RequestContext, RequestId};
+pub use form::{Form, MalformedForm, Parameters};
 pub use health::Readiness;
 pub use problem::{Challenge, Problem};
 pub use server::{Stop, serve};

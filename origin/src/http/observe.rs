@@ -124,7 +124,7 @@ fn add_headers(headers: &mut HeaderMap, id: &RequestId, route: &str) {
         .or_insert(HeaderValue::from_static(
             "default-src 'none'; frame-ancestors 'none'",
         ));
-    if route.starts_with("/auth/") {
+    if route.starts_with("/auth/") || route.starts_with("/oauth2/") {
         headers
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));

@@ -11,6 +11,8 @@
 //! - Refusing a token is the same work whatever is wrong with it.
 
 mod error;
+mod explain;
+mod inspect;
 mod judge;
 mod keys;
 mod model;
@@ -22,12 +24,13 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 pub use error::SessionsError;
+pub use inspect::Inspection;
 pub use judge::{ChainState, Judgement, judge};
 pub use model::{
     Accepted, Acr, Authentication, ChainOwner, Lifetimes, LiveSession, NewSession, Opened, Presented,
-    RevocationReason, Session,
+    RevocationReason, Session, Standing,
 };
-pub use refresh_token::{Link, PresentedToken, RefreshKey};
+pub use refresh_token::{Link, PresentedToken, RefreshKey, looks_like_refresh_token};
 
 use crate::accounts::UserStatus;
 use crate::kernel::db::PgConnection;
@@ -203,6 +206,18 @@ pub async fn find_live(
     now: Timestamp,
 ) -> Result<Option<LiveSession>, SessionsError> {
     Ok(store::find_live(connection, id, tenant, user, now).await?)
+}
+
+/// What speaks against a session that [`find_live`] does not find; `None` where there is no such session. For an
+/// explanation, and never for a decision.
+pub async fn find_standing(
+    connection: &mut PgConnection,
+    id: SessionId,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<Standing>, SessionsError> {
+    Ok(store::find_standing(connection, id, tenant, user, now).await?)
 }
 
 /// Ends a session of this user. False if it had ended before, or is not theirs.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 
 use crate::accounts::User;
+use crate::kernel::config::TokensConfig;
 use crate::kernel::ids::{SecretKeyId, SessionId, TenantId, UserId};
 use crate::kernel::time::{TimeDelta, Timestamp};
 
@@ -63,6 +64,16 @@ pub struct Lifetimes {
     pub absolute: TimeDelta,
     /// For how long the predecessor of the current refresh token is answered again.
     pub replay_window: TimeDelta,
+}
+
+impl From<&TokensConfig> for Lifetimes {
+    fn from(config: &TokensConfig) -> Self {
+        Self {
+            idle: config.refresh_idle,
+            absolute: config.refresh_absolute,
+            replay_window: config.refresh_replay,
+        }
+    }
 }
 
 /// A sign-in that is about to become a session.
@@ -151,6 +162,8 @@ pub enum RevocationReason {
     Logout,
     /// A refresh token of its chain was used after it had been replaced.
     RefreshTokenReused,
+    /// A service client revoked one of its tokens (RFC 7009).
+    ClientRevoked,
 }
 
 impl RevocationReason {
@@ -160,6 +173,7 @@ impl RevocationReason {
         match self {
             Self::Logout => "logout",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::ClientRevoked => "client_revoked",
         }
     }
 }
@@ -169,4 +183,24 @@ pub(super) struct LockedChain {
     pub(super) live: LiveSession,
     pub(super) state: ChainState,
     pub(super) mac_key_id: SecretKeyId,
+}
+
+/// What is kept of a chain, read without a lock: of its account, only whose it is and whether it may sign in.
+pub(super) struct ChainView {
+    pub(super) owner: ChainOwner,
+    pub(super) tenant_slug: String,
+    pub(super) state: ChainState,
+    pub(super) mac_key_id: SecretKeyId,
+    pub(super) account_is_active: bool,
+}
+
+/// Why a session is not live, for an operator who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it has neither been ended nor run out.
+    pub session_is_live: bool,
+    /// The stored reason, where it was ended early.
+    pub revoked_reason: Option<String>,
+    /// Whether its account may sign in.
+    pub account_is_active: bool,
 }

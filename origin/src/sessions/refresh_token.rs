@@ -25,6 +25,13 @@ const MAC_TEXT_LENGTH: usize = 43;
 const DOMAIN: &[u8; 28] = b"portcullis-refresh-token-v1\0";
 const MESSAGE_LENGTH: usize = DOMAIN.len() + 16 + 16 + 16 + 8;
 
+/// Whether a text would be a refresh token if it were one of ours. No access token begins like one: its first bytes are
+/// a JSON object in base64url.
+#[must_use]
+pub fn looks_like_refresh_token(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
 /// What a token is about: one generation of the chain of one session of one tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {

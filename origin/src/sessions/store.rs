@@ -9,7 +9,10 @@ use crate::kernel::ids::{FamilyId, Id as _, SecretKeyId, SessionId, TenantId, Us
 use crate::kernel::time::Timestamp;
 
 use super::judge::ChainState;
-use super::model::{Acr, Authentication, LiveSession, LockedChain, NewSession, RevocationReason, Session};
+use super::model::{
+    Acr, Authentication, ChainOwner, ChainView, LiveSession, LockedChain, NewSession, RevocationReason,
+    Session, Standing,
+};
 
 /// What the row of a new session holds beside what the sign-in said.
 pub(super) struct NewChain {
@@ -156,6 +159,31 @@ pub(super) async fn find_live(
     Ok(row.map(Row::into_live))
 }
 
+/// What [`find_live`] would hold against this session at `now`, if anything.
+pub(super) async fn find_standing(
+    connection: &mut PgConnection,
+    id: SessionId,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<Standing>, sqlx::Error> {
+    sqlx::query_as!(
+        Standing,
+        r#"SELECT (s.revoked_at IS NULL AND s.idle_expires_at > $4 AND s.absolute_expires_at > $4)
+                      AS "session_is_live!",
+                  s.revoked_reason, (u.status = 'active' AND u.deleted_at IS NULL) AS "account_is_active!"
+           FROM sessions s
+           JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+           WHERE s.id = $1 AND s.tenant_id = $2 AND s.user_id = $3"#,
+        id.uuid(),
+        tenant.uuid(),
+        user.uuid(),
+        now,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// The chain of this name, locked until the transaction ends: refreshing and revoking a session take turns.
 pub(super) async fn lock_chain(
     connection: &mut PgConnection,
@@ -182,6 +210,42 @@ pub(super) async fn lock_chain(
         state: row.state(),
         mac_key_id: row.mac_key_id,
         live: row.into_live(),
+    }))
+}
+
+/// The chain of this name as it is at the moment, without a lock.
+pub(super) async fn find_chain(
+    connection: &mut PgConnection,
+    family: FamilyId,
+) -> Result<Option<ChainView>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT s.id AS "id: SessionId", s.tenant_id AS "tenant_id: TenantId", s.user_id AS "user_id: UserId",
+                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.idle_expires_at,
+                  s.absolute_expires_at, s.revoked_at, t.slug, u.status AS "status: UserStatus"
+           FROM sessions s
+           JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+           JOIN tenants t ON t.id = s.tenant_id
+           WHERE s.family_id = $1 AND u.deleted_at IS NULL"#,
+        family.uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| ChainView {
+        owner: ChainOwner {
+            session_id: row.id,
+            tenant_id: row.tenant_id,
+            user_id: row.user_id,
+        },
+        tenant_slug: row.slug,
+        state: ChainState {
+            generation: row.generation.unsigned_abs(),
+            rotated_at: row.rotated_at,
+            idle_expires_at: row.idle_expires_at,
+            absolute_expires_at: row.absolute_expires_at,
+            revoked: row.revoked_at.is_some(),
+        },
+        mac_key_id: row.mac_key_id,
+        account_is_active: row.status == UserStatus::Active,
     }))
 }
 

@@ -8,12 +8,11 @@ use portcullis_shared::claims::AccessClaims;
 
 use crate::accounts::{self, User};
 use crate::http::{AppState, Problem, RequestContext};
-use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::rate_limit::{Limiter, Quota, client_key};
-use crate::sessions::{self, LiveSession, Session};
+use crate::sessions::{LiveSession, Session};
 
-use super::Tokens;
 use super::error::TokensError;
+use super::{Authenticated, Tokens};
 
 /// The account and the session of a request with a good access token. The signature was verified, the session
 /// is live and the account active at the moment of the request.
@@ -54,24 +53,14 @@ async fn authenticate(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<CurrentUser, TokensError> {
-    let claims = tokens.verify(bearer_token(headers)?, context.now).await?;
-    let (Ok(session), Ok(tenant), Ok(user)) = (
-        claims.sid.parse::<SessionId>(),
-        claims.tenant_id.parse::<TenantId>(),
-        claims.sub.parse::<UserId>(),
-    ) else {
-        return Err(TokensError::SessionOver);
-    };
-    let mut connection = app.pool().acquire().await?;
+    let Authenticated { claims, live } = tokens.authenticate(bearer_token(headers)?, context.now).await?;
     let LiveSession {
         session,
         user,
         tenant_slug,
-    } = sessions::find_live(&mut connection, session, tenant, user, context.now)
-        .await?
-        .ok_or(TokensError::SessionOver)?;
+    } = live;
     if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != tenant_slug) {
-        accounts::tenant(&mut connection, slug).await?;
+        accounts::tenant(&mut *app.pool().acquire().await?, slug).await?;
         return Err(TokensError::OtherTenant);
     }
     Ok(CurrentUser {

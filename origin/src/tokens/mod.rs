@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 pub use current_user::CurrentUser;
 pub use error::{KeysError, TokensError};
-pub use explain::{Explanation, Step, explain};
+pub use explain::Explanation;
 pub use keyring::PublishedSet;
-pub use model::{AccessToken, KeyState, KeySummary};
+pub use model::{AccessToken, Authenticated, KeyState, KeySummary};
 pub use routes::router;
 pub use signing_key::{SigningKey, SigningKeyError};
 
@@ -36,16 +36,16 @@ use portcullis_shared::token::UnverifiedToken;
 use crate::accounts::User;
 use crate::kernel::config::TokensConfig;
 use crate::kernel::db::Pool;
-use crate::kernel::ids::TokenId;
+use crate::kernel::ids::{SessionId, TenantId, TokenId, UserId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::{TimeDelta, Timestamp};
-use crate::sessions::Session;
+use crate::sessions::{self, Session};
 
 use keyring::KeyRing;
 
 /// The `client_id` of tokens that are made by signing in here (RFC 9068 §2.2).
-const CLIENT_ID: &str = "portcullis";
+pub const CLIENT_ID: &str = "portcullis";
 
 /// Makes and verifies access tokens. Cloning shares the keys.
 #[derive(Clone)]
@@ -134,6 +134,18 @@ impl Tokens {
         Ok(key.verify(token)?.check(&self.0.expectations, now.timestamp())?)
     }
 
+    /// Whose token this is, if it is good at `now` in every respect: signature and claims, and then, in one query, a
+    /// live session of an active account. Whoever believes a token, believes it by this function.
+    pub async fn authenticate(&self, token: &str, now: Timestamp) -> Result<Authenticated, TokensError> {
+        let claims = self.verify(token, now).await?;
+        let (session, tenant, user) = identifiers(&claims).ok_or(TokensError::SessionOver)?;
+        let mut connection = self.0.pool.acquire().await?;
+        let live = sessions::find_live(&mut connection, session, tenant, user, now)
+            .await?
+            .ok_or(TokensError::SessionOver)?;
+        Ok(Authenticated { claims, live })
+    }
+
     /// The public keys that verifiers need.
     pub async fn key_set(&self, now: Timestamp) -> Result<PublishedSet, KeysError> {
         Ok(self.0.ring.current(now).await?.published().clone())
@@ -144,4 +156,13 @@ impl Tokens {
     pub fn issuer(&self) -> &str {
         &self.0.expectations.issuer
     }
+}
+
+/// The identifiers in a token's claims; `None` where one cannot be an identifier of ours.
+fn identifiers(claims: &AccessClaims) -> Option<(SessionId, TenantId, UserId)> {
+    Some((
+        claims.sid.parse().ok()?,
+        claims.tenant_id.parse().ok()?,
+        claims.sub.parse().ok()?,
+    ))
 }

@@ -1,6 +1,9 @@
 //! Signing keys and access tokens as the other rooms see them.
 
+use portcullis_shared::claims::AccessClaims;
+
 use crate::kernel::time::Timestamp;
+use crate::sessions::LiveSession;
 
 /// Where a signing key is in its life: `next` → `active` → `retired` → `removed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -54,4 +57,12 @@ pub struct AccessToken {
     pub token: String,
     /// Seconds from now until it expires.
     pub expires_in: i64,
+}
+
+/// What a good access token says, and what it was made for.
+pub struct Authenticated {
+    /// The claims of the token.
+    pub claims: AccessClaims,
+    /// Its session and account, as they are now.
+    pub live: LiveSession,
 }

@@ -66,12 +66,23 @@ struct Metadata {
     jwks_uri: String,
     response_types_supported: [&'static str; 0],
     grant_types_supported: [&'static str; 0],
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    revocation_endpoint: String,
+    revocation_endpoint_auth_methods_supported: [&'static str; 2],
 }
+
+/// How service clients may authenticate themselves (RFC 6749 §2.3.1, by the names of RFC 7591 §2).
+const CLIENT_AUTH_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 async fn metadata(State(tokens): State<Tokens>) -> Response {
     let issuer = tokens.issuer().to_owned();
     let metadata = Metadata {
-        jwks_uri: format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+        introspection_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
+        revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+        revocation_endpoint_auth_methods_supported: CLIENT_AUTH_METHODS,
         issuer,
         response_types_supported: [],
         grant_types_supported: [],

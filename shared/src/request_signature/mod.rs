@@ -20,19 +20,33 @@ use zeroize::Zeroizing;
 use crate::identity;
 pub use verify::{RequestSignatureError, SignatureParameters, verify};
 
-/// The headers a signature covers where the request has them, in the order it names them.
-pub const SIGNED_HEADERS: [&str; 10] = [
-    identity::SUBJECT,
-    identity::TENANT,
-    identity::SESSION,
-    identity::ROLE,
-    identity::PERMISSIONS,
-    identity::VENUE_ROLES,
-    identity::ACR,
-    identity::REVOCATIONS_AGE,
-    identity::CLIENT_IP,
-    "authorization",
-];
+/// The headers a signature covers where the request has them, in the order it names them: the identity headers, and
+/// the credential itself.
+pub const SIGNED_HEADERS: [&str; identity::HEADERS.len() + 1] = {
+    let [
+        subject,
+        tenant,
+        session,
+        role,
+        permissions,
+        venue_roles,
+        acr,
+        revocations_age,
+        client_ip,
+    ] = identity::HEADERS;
+    [
+        subject,
+        tenant,
+        session,
+        role,
+        permissions,
+        venue_roles,
+        acr,
+        revocations_age,
+        client_ip,
+        "authorization",
+    ]
+};
 
 /// How long a signature is good for, in seconds after `created`.
 pub const LIFETIME_SECONDS: i64 = 30;

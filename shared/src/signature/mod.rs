@@ -30,13 +30,15 @@ pub use webcrypto::WebCryptoKey;
     all(feature = "webcrypto", target_arch = "wasm32")
 ))]
 mod verdict {
-    use crate::error::{TokenError, TokenErrorCode};
+    use crate::error::{TokenError, TokenErrorCode, TokenStage};
     use crate::token::UnverifiedToken;
 
     pub(super) const BAD_SIGNATURE: TokenError = TokenError {
         code: TokenErrorCode::Signature,
         claim: None,
         reason: "it does not belong to these bytes and this key",
+        stage: TokenStage::Signature,
+        time: None,
     };
 
     /// A caller that looked up the wrong key must hear of it, and not of a bad signature.

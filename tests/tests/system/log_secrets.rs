@@ -9,7 +9,8 @@ use portcullis_tests::raw::{exchange, head};
 use portcullis_tests::world::{Door, state};
 use serde_json::json;
 
-fn logs() -> String {
+/// What the product has logged so far.
+pub(super) fn logs() -> String {
     let mut all = String::new();
     for part in ["origin", "edge", "upstream"] {
         let path = state().join(format!("log/{part}.log"));

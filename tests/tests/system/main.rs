@@ -17,6 +17,7 @@ mod flood;
 mod health;
 mod keys;
 mod log_secrets;
+mod oauth2;
 mod outages;
 mod rate_limits;
 mod replicas;

@@ -12,6 +12,12 @@ pub const ISSUER: &str = "http://127.0.0.1:8787";
 /// The audience of development tokens.
 pub const AUDIENCE: &str = "portcullis-dev";
 
+/// The service client that introspects and revokes in development.
+const SERVICE_CLIENT: &str = "dev-service";
+
+/// The SHA-256 of its secret, `dev-service-secret`.
+const SERVICE_SECRET_SHA256: &str = "9a08d698b44b9309823cebb8bad407d3f0dcebbe0fe5e72f5739e335e5ebd1e7";
+
 /// The environment in which `portcullis` finds its configuration.
 pub(super) fn origin_env(state: &State, database_url: &str, redis_url: &str) -> Vec<(String, String)> {
     let secrets = state.secrets();
@@ -41,7 +47,8 @@ pub(super) fn write(state: &State, database_url: &str, redis_url: &str, origin_p
     let toml = format!(
         "# Written by cargo xtask; changes do not last. Secrets are in `env`, beside this file.\n\n\
          [http]\nlisten = \"127.0.0.1:{origin_port}\"\ndrain_seconds = 5\n\n\
-         [tokens]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n"
+         [tokens]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n\n\
+         [clients.{SERVICE_CLIENT}]\nsecret_sha256 = \"{SERVICE_SECRET_SHA256}\"\n"
     );
     let file = state.dir().join("portcullis.toml");
     fs::write(&file, toml).with_context(|| format!("{} cannot be written", file.display()))?;

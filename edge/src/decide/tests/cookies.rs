@@ -57,7 +57,7 @@ fn outcome_expired(ask: &Ask) -> Outcome {
     outcome_of(
         ask,
         &nothing_revoked(),
-        TokenVerdict::Refused(TokenError::expired()),
+        TokenVerdict::Refused(TokenError::expired(NOW)),
     )
 }
 

@@ -8,10 +8,12 @@
 mod reader;
 mod secret;
 mod sections;
+mod service_clients;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -24,9 +26,11 @@ use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
 use super::passwords::HasherConfig;
+use super::secret_digest::SecretDigest;
 use super::secrets::MasterKey;
 use super::time::TimeDelta;
 use reader::Mistakes;
+pub use service_clients::{CLIENT_ID_RULE, is_client_id};
 
 /// The configuration of one origin.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Config {
     pub passwords: HasherConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.
+    pub clients: BTreeMap<String, SecretDigest>,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

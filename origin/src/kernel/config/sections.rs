@@ -12,7 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, RedisConfig, TokensConfig, secret,
+    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, RedisConfig, TokensConfig,
+    secret, service_clients,
 };
 use crate::kernel::passwords::HasherConfig;
 use crate::kernel::secrets::MasterKey;
@@ -26,6 +27,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (tenants, log) = (section("tenants"), section("log"));
+    let clients = section("clients");
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -35,6 +37,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let edge_keys = read_edge_keys(edge, mistakes);
     let passwords = read_passwords(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
+    let clients = service_clients::read(clients, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -46,6 +49,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         edge_keys,
         passwords,
         limits,
+        clients,
         default_tenant,
         log,
     })

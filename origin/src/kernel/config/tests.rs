@@ -49,6 +49,7 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(config.http.body_timeout, Duration::from_secs(10));
     assert_eq!(config.http.drain, Duration::from_secs(25));
     assert!(config.http.trusted_proxies.is_empty() && config.edge_keys.is_empty());
+    assert!(config.clients.is_empty());
     assert_eq!(config.database.max_connections, 16);
     assert_eq!(config.tokens.access_ttl, TimeDelta::seconds(900));
     assert_eq!(config.tokens.rsa_bits, 3072);
@@ -285,4 +286,50 @@ fn a_configuration_shows_no_secret() {
         !shown.contains("hunter2") && !shown.contains(KEY) && !shown.contains("0xab"),
         "{shown}"
     );
+}
+
+const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+#[test]
+fn service_clients_come_from_tables_from_json_or_one_setting_at_a_time() {
+    let tables = file(&format!(
+        "[clients.box-office]\nsecret_sha256 = \"{DIGEST}\"\n[clients.API]\nsecret_sha256 = \"{}\"\n",
+        DIGEST.to_uppercase()
+    ));
+    let config = Config::load(Some(tables.path()), required()).unwrap();
+    assert_eq!(config.clients.keys().collect::<Vec<_>>(), ["API", "box-office"]);
+    for digest in config.clients.values() {
+        assert!(bool::from(digest.recognises(&"abc".into())));
+    }
+    for (name, value) in [
+        (
+            "PORTCULLIS__CLIENTS__API",
+            format!("{{\"secret_sha256\":\"{DIGEST}\"}}"),
+        ),
+        ("PORTCULLIS__CLIENTS__API__secret_sha256", DIGEST.to_owned()),
+    ] {
+        assert!(with(&[(name, &value)]).unwrap().clients.contains_key("api"));
+    }
+}
+
+#[test]
+fn every_mistake_about_a_service_client_is_named_and_no_secret_repeated() {
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let file = file(&format!(
+        "[clients.one]\nsecret_sha256 = \"hunter2\"\n[clients.two]\nname = \"x\"\n\
+         [clients.\"a b\"]\nsecret_sha256 = \"{DIGEST}\"\n[clients.three]\nsecret_sha256 = \"{empty}\"\n"
+    ));
+    let errors = Config::load(Some(file.path()), required()).unwrap_err();
+    let text = errors.to_string();
+    for mistake in [
+        "clients.one.secret_sha256: must be a SHA-256",
+        "clients.two.secret_sha256: is missing",
+        "clients.two: has no setting `name`",
+        "clients.a b: a client's id is",
+        "clients.three.secret_sha256: is the digest of an empty secret",
+    ] {
+        assert!(text.contains(mistake), "{mistake:?} is not in {text}");
+    }
+    assert_eq!(errors.iter().count(), 5, "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
 }
