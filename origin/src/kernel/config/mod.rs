@@ -5,6 +5,7 @@
 //! - No message repeats a secret.
 //! - What is read here is valid: no other room checks a setting again.
 
+mod mail;
 mod reader;
 mod secret;
 mod sections;
@@ -22,6 +23,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
+
+pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 
 use super::passwords::HasherConfig;
 use super::secrets::MasterKey;
@@ -47,6 +50,8 @@ pub struct Config {
     pub passwords: HasherConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[mail]`; `None`: mail is off.
+    pub mail: Option<MailConfig>,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

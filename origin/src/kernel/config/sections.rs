@@ -12,7 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, RedisConfig, TokensConfig, secret,
+    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, RedisConfig,
+    TokensConfig, secret,
 };
 use crate::kernel::passwords::HasherConfig;
 use crate::kernel::secrets::MasterKey;
@@ -25,7 +26,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (http, database, redis) = (section("http"), section("database"), section("redis"));
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
-    let (tenants, log) = (section("tenants"), section("log"));
+    let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -35,6 +36,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let edge_keys = read_edge_keys(edge, mistakes);
     let passwords = read_passwords(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
+    let mail = MailConfig::read(mail, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -46,13 +48,14 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         edge_keys,
         passwords,
         limits,
+        mail,
         default_tenant,
         log,
     })
 }
 
 /// A section's name and what was found in it.
-type Found = (&'static str, Settings);
+pub(super) type Found = (&'static str, Settings);
 
 impl HttpConfig {
     fn read((name, settings): Found, mistakes: &mut Mistakes) -> Self {
