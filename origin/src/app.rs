@@ -4,28 +4,31 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use futures_util::FutureExt;
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::AppState;
-use crate::jobs::{self, DutyError, PurgeExpiredSessions};
+use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db;
 use crate::kernel::passwords::{Hasher, HasherError};
 use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
 use crate::kernel::secrets::SecretsError;
+use crate::kernel::time::Timestamp;
+use crate::mail::{Letter, MailSetupError, Mailer};
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
-use crate::{clients, http, login, tokens};
+use crate::{accounts, clients, http, login, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
 pub struct App {
     core: AppState,
     limiter: Limiter,
+    mailer: Mailer,
     sessions: Sessions,
     tokens: Tokens,
 }
@@ -42,6 +45,9 @@ pub enum StartError {
     /// Argon2 does not accept the configured cost.
     #[error("the password hasher cannot be set up")]
     Hasher(#[from] HasherError),
+    /// The mail server's certificate could not be checked.
+    #[error("mail cannot be set up")]
+    Mail(#[from] MailSetupError),
     /// A key could not be derived from the master key.
     #[error("the keys of the rate limiter cannot be derived")]
     Secrets(#[from] SecretsError),
@@ -56,6 +62,7 @@ impl App {
         let hasher = Hasher::new(&config.passwords)?;
         Ok(Self {
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
+            mailer: Mailer::new(config.mail.as_ref())?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
             tokens: Tokens::new(&config.tokens, pool.clone(), config.master_key.clone()),
             core: AppState::new(config, pool, redis, hasher, clock, entropy),
@@ -72,6 +79,12 @@ impl App {
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// Who writes to people.
+    #[must_use]
+    pub fn mailer(&self) -> &Mailer {
+        &self.mailer
     }
 
     /// Makes the first signing key where there is none yet.
@@ -92,20 +105,30 @@ impl App {
 
     /// Runs the jobs until `stop`.
     pub async fn run_jobs(&self, stop: CancellationToken) {
-        let pool = self.core.pool().clone();
-        let purge = {
-            let pool = pool.clone();
-            PurgeExpiredSessions::new(self.core.clock(), move |now| {
-                let pool: Pool = pool.clone();
-                async move {
-                    let mut connection = pool.acquire().await.map_err(DutyError::new)?;
-                    sessions::purge_expired(&mut connection, now)
-                        .await
-                        .map_err(DutyError::new)
-                }
-                .boxed()
-            })
+        let jobs = Jobs::new(self.clone(), self.core.clock()).duty(
+            "purge_expired_sessions",
+            "17 * * * *",
+            purge_expired_sessions,
+        );
+        // Letters of replicas that can write wait for one of those.
+        let jobs = if self.mailer.is_on() {
+            jobs.task(send_letter)
+        } else {
+            jobs
         };
-        jobs::run(pool, purge, stop).await;
+        jobs.run(self.core.pool().clone(), stop).await;
     }
+}
+
+async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(sessions::purge_expired(&mut connection, now).await?)
+}
+
+async fn send_letter(app: App, now: Timestamp, letter: Letter) -> Result<(), JobError> {
+    app.mailer
+        .send(app.core.pool(), letter, now, |connection, tenant, user| {
+            accounts::find_recipient(connection, tenant, user).boxed()
+        })
+        .await
 }

@@ -1,6 +1,6 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
-//! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← accounts ← sessions ← tokens ←
+//! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← accounts ← sessions ← tokens ←
 //! clients ← login`. `app` wires them together and `cli` starts them; no room imports those two.
 
 pub mod accounts;
@@ -12,6 +12,7 @@ pub mod http;
 pub mod jobs;
 pub mod kernel;
 pub mod login;
+pub mod mail;
 pub mod rate_limit;
 pub mod sessions;
 pub mod tokens;

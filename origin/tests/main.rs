@@ -25,6 +25,7 @@ mod jobs;
 mod limits;
 mod log;
 mod login;
+mod mail;
 mod migrations;
 mod overload;
 mod refresh;

@@ -8,6 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["kernel"],
     &["http"],
     &["jobs", "audit", "rate_limit"],
+    &["mail"],
     &["accounts"],
     &["sessions"],
     &["tokens"],

@@ -25,6 +25,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::PasswordHash;
 use crate::kernel::time::Timestamp;
+use crate::mail::Recipient;
 
 /// The tenant that clients call `slug`.
 pub async fn tenant(connection: &mut PgConnection, slug: &str) -> Result<TenantId, AccountsError> {
@@ -40,6 +41,15 @@ pub async fn find_credentials(
     email: &EmailAddress,
 ) -> Result<Option<Credentials>, AccountsError> {
     Ok(store::find_credentials(connection, tenant, email).await?)
+}
+
+/// Whom a letter to this account goes to.
+pub async fn find_recipient(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Option<Recipient>, AccountsError> {
+    Ok(store::find_recipient(connection, tenant, user).await?)
 }
 
 /// Makes an account that is signed in to, from `ip`, at once. Belongs in the transaction that opens its session.

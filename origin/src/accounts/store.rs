@@ -6,6 +6,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{Id as _, TenantId, UserId};
 use crate::kernel::passwords::PasswordHash;
 use crate::kernel::time::Timestamp;
+use crate::mail::Recipient;
 
 use super::email::EmailAddress;
 use super::model::{Credentials, KycStatus, NewUser, Role, User, UserStatus};
@@ -59,6 +60,24 @@ pub(super) async fn find_credentials(
             last_login_at: row.last_login_at,
         },
     }))
+}
+
+/// Whom a letter to this account goes to.
+pub(super) async fn find_recipient(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Option<Recipient>, sqlx::Error> {
+    sqlx::query_as!(
+        Recipient,
+        "SELECT users.email AS address, users.first_name, tenants.name AS tenant_name
+         FROM users JOIN tenants ON tenants.id = users.tenant_id
+         WHERE users.tenant_id = $1 AND users.id = $2 AND users.deleted_at IS NULL",
+        tenant.uuid(),
+        user.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// A new account, signed in to from `ip` at the moment of its registration.

@@ -9,5 +9,5 @@
 mod model;
 mod store;
 
-pub use model::{Event, EventKind};
-pub use store::record;
+pub use model::{Event, EventKind, RecordedEvent};
+pub use store::{find, record};

@@ -55,6 +55,20 @@ impl EventKind {
     }
 }
 
+/// What the log says of an event, for who has to tell somebody of it.
+pub struct RecordedEvent {
+    /// The tenant it happened in.
+    pub tenant: Option<TenantId>,
+    /// Whose account it concerns.
+    pub subject: Option<UserId>,
+    /// Where it was caused from.
+    pub ip_address: Option<IpAddr>,
+    /// By which program, at most 512 characters.
+    pub user_agent: Option<String>,
+    /// When.
+    pub occurred_at: Timestamp,
+}
+
 /// One event. Start from [`Event::of_request`] or [`Event::of_operator`] and add what is known.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -99,6 +113,12 @@ impl Event {
             request_id: None,
             detail: serde_json::Map::new(),
         }
+    }
+
+    /// The identifier by which it can be found again.
+    #[must_use]
+    pub fn id(&self) -> AuditEventId {
+        self.id
     }
 
     /// The tenant it happened in.

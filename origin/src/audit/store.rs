@@ -1,10 +1,10 @@
-//! The one statement of the audit log.
+//! All SQL on `audit_events`: it is appended to, and read.
 
 use sqlx::PgConnection;
 
-use crate::kernel::ids::Id;
+use crate::kernel::ids::{AuditEventId, Id, TenantId, UserId};
 
-use super::model::Event;
+use super::model::{Event, RecordedEvent};
 
 /// Appends the event in the caller's transaction.
 pub async fn record(connection: &mut PgConnection, event: Event) -> Result<(), sqlx::Error> {
@@ -28,4 +28,20 @@ pub async fn record(connection: &mut PgConnection, event: Event) -> Result<(), s
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The event with this identifier.
+pub async fn find(
+    connection: &mut PgConnection,
+    id: AuditEventId,
+) -> Result<Option<RecordedEvent>, sqlx::Error> {
+    sqlx::query_as!(
+        RecordedEvent,
+        r#"SELECT tenant_id AS "tenant: TenantId", subject_id AS "subject: UserId",
+                  ip_address AS "ip_address: std::net::IpAddr", user_agent, occurred_at
+           FROM audit_events WHERE id = $1"#,
+        id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
 }

@@ -32,6 +32,9 @@ async fn serve(config: Config) -> Result<(), CliError> {
     let listen = config.http.listen;
     let app = App::new(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .attempt("the server cannot be set up")?;
+    if !app.mailer().is_on() {
+        tracing::warn!("mail is off: nobody is told of what happens to their account ([mail] is empty)");
+    }
     let listener = TcpListener::bind(listen)
         .await
         .attempt("the address cannot be listened on")?;

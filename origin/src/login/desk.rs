@@ -9,6 +9,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
+use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::sessions::{
     self, Accepted, Authentication, ChainOwner, NewSession, Opened, Presented, RevocationReason, Session,
@@ -23,6 +24,7 @@ use super::model::{PasswordLogin, SignedIn};
 pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
+    mailer: Mailer,
     sessions: Sessions,
     tokens: Tokens,
 }
@@ -32,6 +34,7 @@ where
     S: Sync,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Mailer: FromRef<S>,
     Sessions: FromRef<S>,
     Tokens: FromRef<S>,
 {
@@ -41,6 +44,7 @@ where
         Ok(Self {
             app: AppState::from_ref(state),
             limiter: Limiter::from_ref(state),
+            mailer: Mailer::from_ref(state),
             sessions: Sessions::from_ref(state),
             tokens: Tokens::from_ref(state),
         })
@@ -175,7 +179,9 @@ impl Desk {
             Presented::Reused(owner) => {
                 // Who presented it is exactly what is not known: there is no actor.
                 let event = session_event(context, EventKind::RefreshReused, owner);
+                let letter = Letter::SessionEndedByReuse { event: event.id() };
                 audit::record(&mut transaction, event).await?;
+                self.mailer.enqueue(&mut transaction, letter).await?;
                 transaction.commit().await?;
                 Err(LoginError::RefreshTokenReused)
             }

@@ -6,6 +6,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use crate::http::{AppState, Problem, RequestContext, Valid};
+use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
 use crate::sessions::Sessions;
 use crate::tokens::{CurrentUser, Tokens};
@@ -19,6 +20,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Mailer: FromRef<S>,
     Sessions: FromRef<S>,
     Tokens: FromRef<S>,
 {

@@ -44,11 +44,15 @@ fn signing_keys(state: &State) -> String {
 
 /// Writes `portcullis.toml`, and `env`, which `portcullis` reads when it is called in the checkout.
 pub(super) fn write(state: &State, database_url: &str, redis_url: &str, origin_port: u16) -> Result<()> {
+    // Mails are files here; the origin makes the folder. A JSON string is a TOML string, too.
+    let mails = serde_json::json!(state.dir().join("mail"));
     let toml = format!(
         "# Written by cargo xtask; changes do not last. Secrets are in `env`, beside this file.\n\n\
          [http]\nlisten = \"127.0.0.1:{origin_port}\"\ndrain_seconds = 5\n\n\
          [tokens]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n\n\
-         [clients.{SERVICE_CLIENT}]\nsecret_sha256 = \"{SERVICE_SECRET_SHA256}\"\n"
+         [clients.{SERVICE_CLIENT}]\nsecret_sha256 = \"{SERVICE_SECRET_SHA256}\"\n\n\
+         [mail]\ntransport = \"file\"\nfolder = {mails}\nfrom = \"Portcullis <no-reply@portcullis.example>\"\n\
+         reply_to = \"support@portcullis.example\"\n"
     );
     let file = state.dir().join("portcullis.toml");
     fs::write(&file, toml).with_context(|| format!("{} cannot be written", file.display()))?;

@@ -5,6 +5,7 @@
 //! - No message repeats a secret.
 //! - What is read here is valid: no other room checks a setting again.
 
+mod mail;
 mod reader;
 mod secret;
 mod sections;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
+
+pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 
 use super::passwords::HasherConfig;
 use super::secret_digest::SecretDigest;
@@ -53,6 +56,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.
     pub clients: BTreeMap<String, SecretDigest>,
+    /// `[mail]`; `None`: mail is off.
+    pub mail: Option<MailConfig>,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, RedisConfig, TokensConfig,
-    secret, service_clients,
+    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, RedisConfig,
+    TokensConfig, secret, service_clients,
 };
 use crate::kernel::passwords::HasherConfig;
 use crate::kernel::secrets::MasterKey;
@@ -26,7 +26,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (http, database, redis) = (section("http"), section("database"), section("redis"));
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
-    let (tenants, log) = (section("tenants"), section("log"));
+    let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
     let clients = section("clients");
 
     let http = HttpConfig::read(http, mistakes);
@@ -38,6 +38,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let passwords = read_passwords(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
+    let mail = MailConfig::read(mail, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -50,13 +51,14 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         passwords,
         limits,
         clients,
+        mail,
         default_tenant,
         log,
     })
 }
 
 /// A section's name and what was found in it.
-type Found = (&'static str, Settings);
+pub(super) type Found = (&'static str, Settings);
 
 impl HttpConfig {
     fn read((name, settings): Found, mistakes: &mut Mistakes) -> Self {

@@ -1,0 +1,136 @@
+//! Letters, from what happened to what arrives.
+
+mod content;
+mod server;
+mod smtp;
+
+use std::path::{Path, PathBuf};
+
+use portcullis_origin::jobs;
+use reqwest::Response;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::common::{Settings, TestServer, eventually};
+use crate::fixtures::{Person, assert_refused, count, refresh, register, without_limits};
+
+const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+
+/// A server that can write letters. Its jobs run once a test says so.
+async fn server_with(mail: &[(&str, &str)]) -> TestServer {
+    let server = TestServer::start_with(|settings: &mut Settings| {
+        without_limits(settings);
+        for (key, value) in mail {
+            settings.insert(format!("PORTCULLIS__MAIL__{key}"), (*value).to_owned());
+        }
+    })
+    .await;
+    jobs::migrate(server.app.core().pool()).await.unwrap();
+    server
+}
+
+/// A server whose letters become files in a folder that is not there yet.
+async fn server_with_folder() -> (TestServer, Folder) {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = Folder {
+        path: outer.path().join("mail"),
+        _outer: outer,
+    };
+    let server = server_with(&[
+        ("TRANSPORT", "file"),
+        ("FOLDER", folder.path.to_str().unwrap()),
+        ("FROM", "Example <no-reply@example.com>"),
+        ("REPLY_TO", "help@example.com"),
+    ])
+    .await;
+    (server, folder)
+}
+
+/// Where mails go.
+struct Folder {
+    path: PathBuf,
+    _outer: TempDir,
+}
+
+impl Folder {
+    /// All files, whatever they are.
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// The text of the only file.
+    fn only_mail(&self) -> String {
+        let files = self.files();
+        let [file] = files.as_slice() else {
+            panic!("{files:?}")
+        };
+        assert_eq!(Path::extension(file).unwrap(), "eml");
+        std::fs::read_to_string(file).unwrap()
+    }
+}
+
+/// The jobs of a server.
+struct Worker {
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl Worker {
+    fn start(server: &TestServer) -> Self {
+        let (app, stop) = (server.app.clone(), CancellationToken::new());
+        let running = tokio::spawn({
+            let stop = stop.clone();
+            async move { app.run_jobs(stop).await }
+        });
+        Self { stop, running }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.running.await.unwrap();
+    }
+}
+
+/// Runs the jobs of a server until none is left.
+async fn run_all_jobs(server: &TestServer) {
+    let worker = Worker::start(server);
+    eventually("all jobs are done", || async { queued(server).await == 0 }).await;
+    worker.stop().await;
+}
+
+async fn queued(server: &TestServer) -> i64 {
+    count(server, "SELECT count(*) FROM graphile_worker._private_jobs").await
+}
+
+/// Presents a refresh token as a browser would.
+async fn present(server: &TestServer, token: &str) -> Response {
+    let request = server.post("/auth/refresh").header("user-agent", USER_AGENT);
+    request
+        .json(&json!({"refreshToken": token}))
+        .send()
+        .await
+        .unwrap()
+}
+
+/// Somebody whose first refresh token has been replaced for good.
+async fn person_with_an_old_token(server: &TestServer) -> Person {
+    let person = register(server, "ada@example.com").await;
+    let second = refresh(server, &person.refresh).await;
+    refresh(server, &second).await;
+    person
+}
+
+/// Somebody registers, and one of their refresh tokens is used again.
+async fn reuse(server: &TestServer) -> Person {
+    let person = person_with_an_old_token(server).await;
+    assert_refused(
+        present(server, &person.refresh).await,
+        401,
+        "refresh_token_reused",
+    )
+    .await;
+    person
+}
