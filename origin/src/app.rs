@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::AppState;
-use crate::jobs::{self, DutyError, PurgeExpiredSessions};
+use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db;
 use crate::kernel::passwords::{Hasher, HasherError};
 use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
 use crate::kernel::secrets::SecretsError;
+use crate::kernel::time::Timestamp;
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
@@ -96,20 +96,14 @@ impl App {
 
     /// Runs the jobs until `stop`.
     pub async fn run_jobs(&self, stop: CancellationToken) {
-        let pool = self.core.pool().clone();
-        let purge = {
-            let pool = pool.clone();
-            PurgeExpiredSessions::new(self.core.clock(), move |now| {
-                let pool: Pool = pool.clone();
-                async move {
-                    let mut connection = pool.acquire().await.map_err(DutyError::new)?;
-                    sessions::purge_expired(&mut connection, now)
-                        .await
-                        .map_err(DutyError::new)
-                }
-                .boxed()
-            })
-        };
-        jobs::run(pool, purge, stop).await;
+        Jobs::new(self.clone(), self.core.clock())
+            .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .run(self.core.pool().clone(), stop)
+            .await;
     }
+}
+
+async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(sessions::purge_expired(&mut connection, now).await?)
 }
