@@ -98,6 +98,7 @@ impl App {
     pub async fn run_jobs(&self, stop: CancellationToken) {
         Jobs::new(self.clone(), self.core.clock())
             .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys)
             .run(self.core.pool().clone(), stop)
             .await;
     }
@@ -106,4 +107,10 @@ impl App {
 async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(sessions::purge_expired(&mut connection, now).await?)
+}
+
+async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let done = app.tokens.rotate_if_due(now, &*app.core.entropy()).await?;
+    let moved = done.removed.len() + usize::from(done.rotation.is_some());
+    Ok(moved.try_into().unwrap_or(u64::MAX))
 }
