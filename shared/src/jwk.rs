@@ -3,6 +3,8 @@
 //! Invariants: a key that exists as [`RsaVerifyingKey`] is fit to verify RS256 with any backend, so that no
 //! backend can disagree about which keys are good; a `kid` names one key or none.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -216,16 +218,9 @@ struct Members<'t> {
 #[derive(Serialize)]
 struct Published {
     keys: Vec<Jwk>,
-    #[serde(skip_serializing_if = "is_unversioned")]
-    version: u64,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is that of serde's attribute"
-)]
-fn is_unversioned(version: &u64) -> bool {
-    *version == 0
+    /// 0 is what a set without the member counts as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<NonZeroU64>,
 }
 
 impl JwkSet {
@@ -297,7 +292,7 @@ impl JwkSet {
     pub fn to_json(&self) -> String {
         let published = Published {
             keys: self.keys().map(RsaVerifyingKey::to_jwk).collect(),
-            version: self.version,
+            version: NonZeroU64::new(self.version),
         };
         // Strings in a list cannot fail to serialise; an empty set would be the harmless answer.
         serde_json::to_string(&published).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned())

@@ -53,9 +53,10 @@ impl RefreshKeys {
         if let Some(found) = self.known_active() {
             return Ok(found);
         }
-        let row = match store::find_active_key(connection).await? {
-            Some(row) => row,
-            None => self.make_active(connection, now, entropy).await?,
+        let Some(row) = store::find_active_key(connection).await? else {
+            // Others may use it only once the caller has committed it: they find it then, or make the next one.
+            let row = self.make_active(connection, now, entropy).await?;
+            return Ok((row.id, self.unseal(&row)?));
         };
         let key = self.unseal(&row)?;
         self.known.write().unwrap_or_else(PoisonError::into_inner).active = Some(row.id);
