@@ -105,11 +105,9 @@ impl App {
 
     /// Runs the jobs until `stop`.
     pub async fn run_jobs(&self, stop: CancellationToken) {
-        let jobs = Jobs::new(self.clone(), self.core.clock()).duty(
-            "purge_expired_sessions",
-            "17 * * * *",
-            purge_expired_sessions,
-        );
+        let jobs = Jobs::new(self.clone(), self.core.clock())
+            .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
             jobs.task(send_letter)
@@ -131,4 +129,10 @@ async fn send_letter(app: App, now: Timestamp, letter: Letter) -> Result<(), Job
             accounts::find_recipient(connection, tenant, user).boxed()
         })
         .await
+}
+
+async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let done = app.tokens.rotate_if_due(now, &*app.core.entropy()).await?;
+    let moved = done.removed.len() + usize::from(done.rotation.is_some());
+    Ok(moved.try_into().unwrap_or(u64::MAX))
 }

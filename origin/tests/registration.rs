@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::common::TestServer;
 use crate::fixtures::{
-    DEFAULT_TENANT, PASSWORD, assert_refused, audit_trail, body_of, count, me, moment, register,
+    DEFAULT_TENANT, PASSWORD, assert_refused, audit_trail, body_of, count, me, moment, refresh, register,
     registration, server,
 };
 
@@ -187,4 +187,16 @@ async fn four_registrations_of_one_client_in_five_minutes_are_too_many() {
         .await
         .unwrap();
     assert_refused(fourth, 429, "rate_limited").await;
+}
+
+#[tokio::test]
+async fn the_first_people_of_an_installation_may_come_all_at_once() {
+    let server = server().await;
+    let emails: Vec<String> = (0..8).map(|n| format!("person-{n}@example.com")).collect();
+    let people = emails.iter().map(|email| register(&server, email));
+    let people = join_all(people).await;
+    for person in &people {
+        refresh(&server, &person.refresh).await;
+    }
+    assert_eq!(count(&server, "SELECT count(*) FROM secret_keys").await, 1);
 }

@@ -85,7 +85,9 @@ impl Isolate {
                 revocations.take_in(feed, created, now)
             }
         }
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+        self.require_key_set(revocations.key_set_version());
+        Ok(())
     }
 
     /// Logs that the feed is not as it should be, with how often that was so.

@@ -68,6 +68,15 @@ impl Isolate {
             .insert(token, identity.clone(), bytes, identity.0.claims.exp);
     }
 
+    /// Uses no key set older than this version from now on, and believes nothing that an older one has verified.
+    pub(super) fn require_key_set(&self, version: u64) {
+        let mut keys = self.keys.borrow_mut();
+        if keys.minimum_version() != version {
+            keys.require_version(version);
+            *self.tokens.borrow_mut() = TokenCache::default();
+        }
+    }
+
     /// The platform's handle for a key, if it was imported before.
     pub(super) fn imported(&self, key: &RsaVerifyingKey) -> Option<Rc<WebCryptoKey>> {
         self.imported
