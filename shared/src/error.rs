@@ -95,7 +95,9 @@ impl TokenError {
         }
     }
 
-    pub(crate) const fn expired() -> Self {
+    /// `exp` has passed.
+    #[must_use]
+    pub const fn expired() -> Self {
         Self {
             code: TokenErrorCode::Expired,
             claim: Some("exp"),

@@ -19,6 +19,8 @@ pub const PERMISSIONS: &str = "x-auth-permissions";
 pub const VENUE_ROLES: &str = "x-auth-venue-roles";
 /// The authentication context class: `acr`.
 pub const ACR: &str = "x-auth-acr";
+/// How old, in seconds, the edge's knowledge of revocations was, where it was older than it should be.
+pub const REVOCATIONS_AGE: &str = "x-auth-revocations-age";
 /// The client's address as the edge saw it.
 pub const CLIENT_IP: &str = "x-auth-client-ip";
 /// The request id that edge, origin and upstream log.

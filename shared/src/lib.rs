@@ -18,6 +18,7 @@ pub mod jwk;
 pub mod jws;
 pub mod problem;
 pub mod request_signature;
+pub mod revocation;
 pub mod roles;
 pub mod signature;
 pub mod token;

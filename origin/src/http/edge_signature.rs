@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::state::AppState;
 
 /// What the edge says about the bearer; believed only under its signature.
-const IDENTITY_HEADERS: [&str; 8] = [
+const IDENTITY_HEADERS: [&str; 9] = [
     identity::SUBJECT,
     identity::TENANT,
     identity::SESSION,
@@ -28,6 +28,7 @@ const IDENTITY_HEADERS: [&str; 8] = [
     identity::PERMISSIONS,
     identity::VENUE_ROLES,
     identity::ACR,
+    identity::REVOCATIONS_AGE,
     identity::CLIENT_IP,
 ];
 

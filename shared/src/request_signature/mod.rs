@@ -21,7 +21,7 @@ use crate::identity;
 pub use verify::{RequestSignatureError, SignatureParameters, verify};
 
 /// The headers a signature covers where the request has them, in the order it names them.
-pub const SIGNED_HEADERS: [&str; 9] = [
+pub const SIGNED_HEADERS: [&str; 10] = [
     identity::SUBJECT,
     identity::TENANT,
     identity::SESSION,
@@ -29,6 +29,7 @@ pub const SIGNED_HEADERS: [&str; 9] = [
     identity::PERMISSIONS,
     identity::VENUE_ROLES,
     identity::ACR,
+    identity::REVOCATIONS_AGE,
     identity::CLIENT_IP,
     "authorization",
 ];
@@ -106,7 +107,7 @@ impl SigningKey {
         Ok(Self { keyid, block })
     }
 
-    fn mac(&self, base: &str) -> Hmac<Sha256> {
+    pub(crate) fn mac(&self, base: &str) -> Hmac<Sha256> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new((&*self.block).into());
         mac.update(base.as_bytes());
         mac
