@@ -19,7 +19,7 @@ use crate::kernel::time::Timestamp;
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
-use crate::{http, login, tokens};
+use crate::{access, feed, http, login, revocations, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -90,6 +90,8 @@ impl App {
     pub fn router(&self) -> Router {
         let routes = Router::new()
             .merge(tokens::router::<Self>())
+            .merge(access::router::<Self>())
+            .merge(feed::router::<Self>())
             .merge(login::router::<Self>());
         http::application(routes, self.clone())
     }
@@ -98,6 +100,11 @@ impl App {
     pub async fn run_jobs(&self, stop: CancellationToken) {
         Jobs::new(self.clone(), self.core.clock())
             .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .duty(
+                "purge_expired_revocations",
+                "*/10 * * * *",
+                purge_expired_revocations,
+            )
             .run(self.core.pool().clone(), stop)
             .await;
     }
@@ -106,4 +113,10 @@ impl App {
 async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(sessions::purge_expired(&mut connection, now).await?)
+}
+
+async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let lifetime = revocations::lifetime(app.core.config().tokens.access_ttl);
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(revocations::purge_expired(&mut connection, lifetime, now).await?)
 }

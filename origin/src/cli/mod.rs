@@ -9,6 +9,7 @@ mod keys;
 mod migrate;
 mod serve;
 mod token;
+mod users;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -89,6 +90,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Token {
             command: TokenCommand::Explain { token },
         } => token::explain(load()?, token),
+        Command::Users { command } => users::run(load()?, command),
     }
 }
 

@@ -8,9 +8,10 @@ use portcullis_shared::claims::AccessClaims;
 
 use crate::accounts::{self, User};
 use crate::http::{AppState, Problem, RequestContext};
+use crate::kernel::causes;
 use crate::kernel::ids::{SessionId, TenantId, UserId};
 use crate::rate_limit::{Limiter, Quota, client_key};
-use crate::sessions::{self, LiveSession, Session};
+use crate::sessions::{self, Session};
 
 use super::Tokens;
 use super::error::TokensError;
@@ -63,22 +64,31 @@ async fn authenticate(
         return Err(TokensError::SessionOver);
     };
     let mut connection = app.pool().acquire().await?;
-    let LiveSession {
-        session,
-        user,
-        tenant_slug,
-    } = sessions::find_live(&mut connection, session, tenant, user, context.now)
+    let live = sessions::find_live(&mut connection, session, tenant, user, context.now)
         .await?
         .ok_or(TokensError::SessionOver)?;
-    if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != tenant_slug) {
+    if is_outdated(&claims, &live.user) {
+        return Err(TokensError::Outdated);
+    }
+    if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != live.tenant_slug) {
         accounts::tenant(&mut connection, slug).await?;
         return Err(TokensError::OtherTenant);
     }
+    // What is only good to know is no reason to refuse a request.
+    if let Err(error) = sessions::note_activity(&mut connection, &live, context.now).await {
+        tracing::warn!(cause = causes::on_one_line(&error), "activity could not be noted");
+    }
     Ok(CurrentUser {
         claims,
-        session,
-        user,
+        session: live.session,
+        user: live.user,
     })
+}
+
+/// Whether what the token says of the account has changed since it was issued.
+fn is_outdated(claims: &AccessClaims, user: &User) -> bool {
+    user.tokens_not_before
+        .is_some_and(|not_before| claims.iat < not_before.timestamp())
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750 §2.1), the only place where one is looked for.

@@ -5,7 +5,7 @@
 //!   with is in the key set.
 //! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
-//!   must be live and the account active, in one query; only then is there a [`CurrentUser`].
+//!   must be live, the account active and the token not outdated, in one query; only then is there a [`CurrentUser`].
 //! - A client learns that its token is bad, and whether it has expired; the log learns why.
 
 mod current_user;
@@ -83,7 +83,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// An access token for this session, made at the moment `now`.
+    /// An access token for this session, made at the moment `now`. Where older tokens of the account have just become
+    /// stale, it is issued for the moment from which tokens are good, at most a second ahead.
     pub async fn issue(
         &self,
         user: &User,
@@ -98,7 +99,10 @@ impl Tokens {
             ring = self.0.ring.current(now).await?;
         }
         let key = ring.active().ok_or(KeysError::NotMade)?;
-        let issued_at = now.timestamp();
+        let issued_at = user
+            .tokens_not_before
+            .map_or(now, |not_before| not_before.max(now))
+            .timestamp();
         let expires_in = self.0.access_ttl.num_seconds();
         let authentication = &session.authentication;
         let claims = AccessClaims {
