@@ -10,12 +10,15 @@
 
 mod common;
 
+mod account_standing;
 mod audit;
 mod bearer;
 mod body;
 mod boundary;
+mod change_password;
 mod constraints;
 mod edge_signature;
+mod feed_reader;
 mod fixtures;
 mod health;
 mod jobs;
@@ -25,9 +28,13 @@ mod login;
 mod migrations;
 mod overload;
 mod refresh;
+mod refresh_model;
+mod refresh_races;
 mod registration;
+mod revocation_feed;
 mod rooms;
 mod serving;
+mod session_management;
 mod sessions;
 mod signing_keys;
 mod startup;
