@@ -105,6 +105,7 @@ impl App {
                 "*/10 * * * *",
                 purge_expired_revocations,
             )
+            .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys)
             .run(self.core.pool().clone(), stop)
             .await;
     }
@@ -119,4 +120,10 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
     let lifetime = revocations::lifetime(app.core.config().tokens.access_ttl);
     let mut connection = app.core.pool().acquire().await?;
     Ok(revocations::purge_expired(&mut connection, lifetime, now).await?)
+}
+
+async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let done = app.tokens.rotate_if_due(now, &*app.core.entropy()).await?;
+    let moved = done.removed.len() + usize::from(done.rotation.is_some());
+    Ok(moved.try_into().unwrap_or(u64::MAX))
 }

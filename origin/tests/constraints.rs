@@ -24,6 +24,8 @@ INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at,
 INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
 INSERT INTO revocations VALUES
     (1, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', NULL, NULL, 'epoch');
+INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at)
+    VALUES ('waiting', 'next', decode(repeat('ff', 256), 'hex'), '\\x010001', '\\x00', '1', 'epoch');
 ";
 
 const TENANT: &str = "INSERT INTO tenants (id, slug, name, created_at) VALUES";
@@ -89,9 +91,10 @@ fn people() -> Vec<Case> {
     ]
 }
 
-/// `secret_keys` and `signing_keys`.
+/// `secret_keys`, `signing_keys` and `key_set`.
 fn keys() -> Vec<Case> {
-    let signing_keys = |set: &str| format!("UPDATE signing_keys SET {set}");
+    let signing_keys = |set: &str| format!("UPDATE signing_keys SET {set} WHERE kid = 'first'");
+    let key_set = |set: &str| format!("UPDATE key_set SET {set}");
     vec![
         (
             "secret_keys_pkey",
@@ -126,6 +129,25 @@ fn keys() -> Vec<Case> {
             format!(
                 "{SIGNING_KEY} ('second', 'active', decode(repeat('ff', 256), 'hex'), '\\x010001', '', '1', 'epoch', 'epoch')"
             ),
+        ),
+        (
+            "signing_keys_next_key",
+            format!(
+                "{SIGNING_KEY} ('second', 'next', decode(repeat('ff', 256), 'hex'), '\\x010001', '', '1', 'epoch', NULL)"
+            ),
+        ),
+        (
+            "key_set_pkey",
+            "INSERT INTO key_set (version, minimum_version) VALUES (1, 0)".to_owned(),
+        ),
+        (
+            "key_set_id_check",
+            "INSERT INTO key_set VALUES (2, 1, 0)".to_owned(),
+        ),
+        ("key_set_version_check", key_set("version = 0")),
+        (
+            "key_set_minimum_version_check",
+            key_set("minimum_version = version + 1"),
         ),
         ("signing_keys_kid_format_check", signing_keys("kid = 'a b'")),
         (

@@ -178,6 +178,30 @@ async fn a_state_that_is_known_already_costs_no_body() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_taken_out_before_its_time_is_told_like_an_entry() {
+    let server = server().await;
+    let feed = read(&server, None).await;
+    execute(
+        &server,
+        "UPDATE key_set SET version = version + 1, minimum_version = version + 1",
+    )
+    .await;
+    let told = request(
+        &server,
+        &key("one"),
+        Some(&format!("cursor={}", feed.cursor())),
+        &[],
+    )
+    .header("if-none-match", feed.etag())
+    .send()
+    .await
+    .unwrap();
+    let told = believed(&server, told, "one").await;
+    assert!(told.key_set_version > feed.key_set_version);
+    assert_eq!(told.cursor(), feed.cursor());
+}
+
+#[tokio::test]
 async fn whatever_ends_a_session_is_told() {
     let server = server().await;
     let mut known = read(&server, None).await.cursor();

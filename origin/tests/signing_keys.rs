@@ -284,7 +284,7 @@ async fn of_two_keys_that_are_activated_at_once_one_is_active_afterwards() {
     assert!(first.is_ok() || second.is_ok());
     for outcome in [first, second] {
         assert!(
-            matches!(outcome, Ok(_) | Err(KeysError::ActivatedElsewhere)),
+            matches!(outcome, Ok(_) | Err(KeysError::ChangedElsewhere)),
             "{outcome:?}"
         );
     }

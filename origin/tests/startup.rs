@@ -21,7 +21,7 @@ fn portcullis(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     command
 }
 
-fn settings(database_url: &str) -> Vec<(String, String)> {
+pub(crate) fn settings(database_url: &str) -> Vec<(String, String)> {
     [
         ("DATABASE_URL", database_url),
         ("REDIS_URL", &redis_url()),
@@ -35,7 +35,7 @@ fn settings(database_url: &str) -> Vec<(String, String)> {
     .into()
 }
 
-async fn run(arguments: &[&str], settings: &[(String, String)]) -> Output {
+pub(crate) async fn run(arguments: &[&str], settings: &[(String, String)]) -> Output {
     let borrowed: Vec<(&str, &str)> = settings
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -46,11 +46,11 @@ async fn run(arguments: &[&str], settings: &[(String, String)]) -> Output {
         .unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -66,6 +66,17 @@ async fn config_check_says_ok_or_all_mistakes_with_exit_code_2() {
         (Some(0), "ok\n"),
         "{}",
         err(&good)
+    );
+
+    let mut rotating = settings("postgres://nobody@127.0.0.1:1/nothing");
+    let other = "Xx7yRpKq0b1mWvTz4cUo9eJsLhDgNfAi2nQk8wEBtZY=";
+    rotating.push(("PORTCULLIS__SECRETS__OLD_MASTER_KEYS__2025".into(), other.into()));
+    let good = run(&["config", "check"], &rotating).await;
+    assert_eq!(good.status.code(), Some(0));
+    assert!(
+        out(&good).contains("old master keys: 2025 (`portcullis keys rewrap`"),
+        "{}",
+        out(&good)
     );
 
     let bad = run(
@@ -108,6 +119,10 @@ async fn help_explains_each_command() {
         (&["serve", "--help"], "SIGTERM"),
         (&["migrate", "--help"], "Safe to run again"),
         (&["keys", "import", "--help"], "--activate"),
+        (&["keys", "rotate", "--help"], "exits with 3"),
+        (&["keys", "rotate", "--help"], "five minutes"),
+        (&["keys", "retire", "--help"], "--compromised"),
+        (&["keys", "rewrap", "--help"], "old_master_keys"),
         (&["token", "explain", "--help"], "standard input"),
     ] {
         let help = run(arguments, &[]).await;
@@ -239,4 +254,56 @@ async fn a_token_from_nowhere_is_explained_as_refused() {
         "{}",
         out(&explained)
     );
+}
+
+#[tokio::test]
+async fn keys_are_rotated_and_retired_by_hand() {
+    let database = TestDatabase::create().await;
+    let settings = settings(database.url());
+    let keys = |arguments: &'static [&'static str]| run(arguments, &settings);
+    let state_of = |list: &Output, state: &str| -> Vec<String> {
+        let list: serde_json::Value = serde_json::from_str(&out(list)).unwrap();
+        let keys = list["keys"].as_array().unwrap().iter();
+        keys.filter(|key| key["state"] == state)
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let list = &["keys", "list", "--json"][..];
+
+    let published = keys(&["keys", "rotate"]).await;
+    assert_eq!(published.status.code(), Some(0), "{}", err(&published));
+    assert!(out(&published).contains("as the next key"), "{}", out(&published));
+    let early = keys(&["keys", "rotate"]).await;
+    assert_eq!(early.status.code(), Some(3));
+    assert!(out(&early).starts_with("too early: "), "{}", out(&early));
+    let listed = keys(list).await;
+    let [waiting] = state_of(&listed, "next").try_into().unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&out(&listed)).unwrap();
+    assert!(out(&early).contains(listed["keys"][0]["activatesAt"].as_str().unwrap()));
+
+    let activated = keys(&["keys", "rotate", "--now"]).await;
+    assert_eq!(activated.status.code(), Some(0), "{}", err(&activated));
+    assert!(out(&activated).contains(&format!("{waiting} signs from now on")));
+    let replaced = keys(&["keys", "rotate", "--now"]).await;
+    assert!(
+        out(&replaced).contains(&format!("{waiting} no longer signs")),
+        "{}",
+        out(&replaced)
+    );
+    let [active] = state_of(&keys(list).await, "active").try_into().unwrap();
+
+    let refused = run(&["keys", "retire", &active], &settings).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("--compromised"), "{}", err(&refused));
+    let removed = run(&["keys", "retire", &active, "--compromised"], &settings).await;
+    assert_eq!(removed.status.code(), Some(0), "{}", err(&removed));
+    assert!(out(&removed).contains(&format!("removed {active}, which was active")));
+    let removed = run(&["keys", "retire", &waiting], &settings).await;
+    assert!(out(&removed).contains("which was retired"), "{}", out(&removed));
+    let listed = keys(list).await;
+    assert_eq!(state_of(&listed, "removed").len(), 2);
+    assert_eq!(state_of(&listed, "active").len(), 1);
+    let unknown = keys(&["keys", "retire", "unknown"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("there is no key with the kid unknown"));
 }

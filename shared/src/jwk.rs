@@ -12,6 +12,9 @@ use crate::base64url;
 pub const MAX_SET_BYTES: usize = 64 * 1024;
 /// The most members a key set may have, usable or not.
 pub const MAX_SET_KEYS: usize = 32;
+/// For how long a key set may be used without asking for it again, in seconds. Whoever publishes says so, whoever
+/// verifies keeps to it, and a new key waits for it before it signs.
+pub const MAX_AGE_SECONDS: i64 = 300;
 
 const EXPONENT: [u8; 3] = [1, 0, 1];
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
@@ -25,7 +28,7 @@ pub enum JwkError {
     /// More than [`MAX_SET_KEYS`] members.
     #[error("the key set has more than 32 keys")]
     TooManyKeys,
-    /// Not `{"keys": […]}`.
+    /// Not `{"keys": […]}`, or with a `version` that is not a whole number from 0 on.
     #[error("the text is not a JSON Web Key Set")]
     NotAKeySet,
     /// A member is missing or of the wrong type.
@@ -199,17 +202,30 @@ impl RsaVerifyingKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JwkSet {
     keys: Vec<RsaVerifyingKey>,
+    version: u64,
 }
 
 #[derive(Deserialize)]
 struct Members<'t> {
     #[serde(borrow)]
     keys: Vec<&'t RawValue>,
+    #[serde(default)]
+    version: u64,
 }
 
 #[derive(Serialize)]
 struct Published {
     keys: Vec<Jwk>,
+    #[serde(skip_serializing_if = "is_unversioned")]
+    version: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is that of serde's attribute"
+)]
+fn is_unversioned(version: &u64) -> bool {
+    *version == 0
 }
 
 impl JwkSet {
@@ -229,15 +245,28 @@ impl JwkSet {
             .filter_map(|member| serde_json::from_str::<Jwk>(member.get()).ok())
             .filter_map(|jwk| RsaVerifyingKey::from_jwk(&jwk).ok())
             .collect();
-        Ok(Self::from_keys(usable))
+        Ok(Self::from_keys(usable).with_version(members.version))
     }
 
-    /// A set of `keys`; a `kid` that two of them share names neither.
+    /// A set of `keys` without a version; a `kid` that two of them share names neither.
     #[must_use]
     pub fn from_keys(mut keys: Vec<RsaVerifyingKey>) -> Self {
         let kids: Vec<String> = keys.iter().map(|key| key.kid.clone()).collect();
         keys.retain(|key| kids.iter().filter(|kid| **kid == key.kid).count() == 1);
-        Self { keys }
+        Self { keys, version: 0 }
+    }
+
+    /// The same keys, as the set of this version.
+    #[must_use]
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Which of the issuer's sets this is: of two, the one with the greater number is the newer. The member
+    /// `version` is an additional one in the sense of RFC 7517 §5; without it, 0.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// The one key `kid` names.
@@ -268,6 +297,7 @@ impl JwkSet {
     pub fn to_json(&self) -> String {
         let published = Published {
             keys: self.keys().map(RsaVerifyingKey::to_jwk).collect(),
+            version: self.version,
         };
         // Strings in a list cannot fail to serialise; an empty set would be the harmless answer.
         serde_json::to_string(&published).unwrap_or_else(|_| r#"{"keys":[]}"#.to_owned())

@@ -46,6 +46,47 @@ fn a_key_survives_publication() {
 }
 
 #[test]
+fn a_set_says_which_version_it_is_and_one_that_does_not_is_version_0() {
+    let key = RsaVerifyingKey::from_components("k1", &modulus(2048), &[1, 0, 1]).unwrap();
+    let unversioned = JwkSet::from_keys(vec![key]);
+    assert_eq!(unversioned.version(), 0);
+    assert!(!unversioned.to_json().contains("version"));
+    for version in [1, 7, u64::MAX] {
+        let set = unversioned.clone().with_version(version);
+        let read = JwkSet::parse(set.to_json().as_bytes()).unwrap();
+        assert_eq!((read.version(), read.len()), (version, 1));
+        assert_ne!(read, unversioned);
+    }
+}
+
+#[test]
+fn a_version_that_is_no_whole_number_from_0_on_spoils_the_set() {
+    for version in [
+        "-1",
+        "1.5",
+        "1.0",
+        "1e3",
+        "\"7\"",
+        "null",
+        "[7]",
+        "{}",
+        "true",
+        "18446744073709551616",
+    ] {
+        let text = format!("{{\"keys\":[],\"version\":{version}}}");
+        assert_eq!(
+            JwkSet::parse(text.as_bytes()),
+            Err(JwkError::NotAKeySet),
+            "{version}"
+        );
+    }
+    assert_eq!(
+        JwkSet::parse(br#"{"version":1,"keys":[],"version":2}"#),
+        Err(JwkError::NotAKeySet)
+    );
+}
+
+#[test]
 fn a_published_key_names_its_purpose_and_nothing_private() {
     let jwk = jwk();
     let mut names: Vec<&str> = jwk.as_object().unwrap().keys().map(String::as_str).collect();

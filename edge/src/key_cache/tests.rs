@@ -2,7 +2,8 @@ use portcullis_shared::jwk::{JwkSet, RsaVerifyingKey};
 use proptest::prelude::*;
 
 use super::{
-    FRESH_SECONDS, KeyCache, Lookup, MAX_MISSES, MISS_PAUSE_SECONDS, MISS_SECONDS, STALE_SECONDS, Settled,
+    FETCH_SECONDS, FRESH_SECONDS, KeyCache, LONGEST_MISS_SECONDS, Lookup, MAX_KID_BYTES, MAX_MISSES,
+    MISS_BUDGET, MISS_REFILL_SECONDS, MISS_SECONDS, STALE_SECONDS, Settled,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -93,46 +94,214 @@ fn without_a_set_every_request_fetches_and_failures_are_spaced_out() {
 }
 
 #[test]
-fn an_unknown_kid_costs_one_fetch_in_30_seconds_and_then_fewer() {
+fn a_flood_of_invented_kids_costs_a_few_fetches_and_then_one_in_30_seconds() {
     let mut cache = cache(&["a"]);
     let mut fetches = Vec::new();
-    for second in 0..FRESH_SECONDS {
-        let kid = format!("invented-{second}");
-        if cache.look_up(&kid, NOW + second) == Lookup::Fetch {
-            fetches.push(second);
-            // The set stays as old as it is, so that the 5 minutes last.
-            assert_eq!(cache.settle(&kid, NOW + second), Settled::Unknown);
+    // 20 a second, each another one, and each fetch brings the same set.
+    for request in 0..20 * 10 * MISS_REFILL_SECONDS {
+        let (kid, now) = (format!("invented-{request}"), NOW + request / 20);
+        if cache.look_up(&kid, now) == Lookup::Fetch {
+            fetches.push(now - NOW);
+            cache.fetched(set(&["a"]), now);
+            assert_eq!(cache.settle(&kid, now), Settled::Unknown);
         }
     }
+    let at_once = usize::try_from(MISS_BUDGET).unwrap();
+    let (first, later) = fetches.split_at(at_once);
+    assert!(first.iter().all(|at| *at == 0), "{fetches:?}");
+    let expected: Vec<i64> = (1..10).map(|n| n * MISS_REFILL_SECONDS).collect();
+    assert_eq!(later, expected);
+}
+
+#[test]
+fn a_budget_that_was_spent_grows_back_and_no_further() {
+    let mut cache = cache(&["a"]);
+    let mut in_vain = |at: i64| {
+        let mut fetches = 0;
+        // Fresh, so that no fetch is made because of its age.
+        cache.fetched(set(&["a"]), at);
+        for n in 0..2 * MISS_BUDGET {
+            if cache.look_up(&format!("invented-{at}-{n}"), at) == Lookup::Fetch {
+                cache.fetched(set(&["a"]), at);
+                fetches += 1;
+            }
+        }
+        fetches
+    };
+    assert_eq!(in_vain(NOW), MISS_BUDGET);
+    assert_eq!(in_vain(NOW + 3 * MISS_REFILL_SECONDS - 1), 2);
     assert_eq!(
-        fetches,
-        [
-            0,
-            MISS_PAUSE_SECONDS,
-            3 * MISS_PAUSE_SECONDS,
-            7 * MISS_PAUSE_SECONDS
-        ]
+        in_vain(NOW + 3 * MISS_REFILL_SECONDS),
+        1,
+        "the parts of it add up"
+    );
+    assert_eq!(in_vain(NOW + 1000 * MISS_REFILL_SECONDS), MISS_BUDGET);
+}
+
+#[test]
+fn keys_may_be_rotated_as_often_as_anybody_likes() {
+    let mut cache = cache(&["key-0"]);
+    for n in 1..10 * MISS_BUDGET {
+        let (old, new) = (format!("key-{}", n - 1), format!("key-{n}"));
+        assert_eq!(cache.look_up(&new, NOW + 1), Lookup::Fetch, "rotation {n}");
+        cache.fetched(set(&[&old, &new]), NOW + 1);
+        assert!(matches!(cache.settle(&new, NOW + 1), Settled::Key(_)));
+        assert!(matches!(
+            cache.look_up(&old, NOW + 1),
+            Lookup::Settled(Settled::Key(_))
+        ));
+    }
+}
+
+#[test]
+fn a_rotation_during_a_flood_is_noticed_when_the_budget_has_grown() {
+    let mut cache = cache(&["a"]);
+    for n in 0..=MISS_BUDGET {
+        if cache.look_up(&format!("invented-{n}"), NOW) == Lookup::Fetch {
+            cache.fetched(set(&["a"]), NOW);
+        }
+    }
+    // The fetch is made for an invented one, and brings the new key all the same.
+    let soon = NOW + MISS_REFILL_SECONDS;
+    assert_eq!(cache.look_up("new", soon - 1), Lookup::Settled(Settled::Unknown));
+    assert_eq!(cache.look_up("invented", soon), Lookup::Fetch);
+    cache.fetched(set(&["a", "new"]), soon);
+    assert!(matches!(
+        cache.look_up("new", soon),
+        Lookup::Settled(Settled::Key(_))
+    ));
+}
+
+#[test]
+fn while_one_request_fetches_for_an_unknown_kid_the_others_are_told_to_look_again() {
+    for age in [1, FRESH_SECONDS] {
+        let mut cache = cache(&["b"]);
+        let now = NOW + age;
+        assert_eq!(cache.look_up("a", now), Lookup::Fetch);
+        assert_eq!(cache.look_up("a", now), Lookup::Wait);
+        assert_eq!(cache.look_up("c", now), Lookup::Wait);
+        assert!(
+            matches!(cache.look_up("b", now), Lookup::Settled(Settled::Key(_))),
+            "a key that is there needs no waiting"
+        );
+        cache.fetched(set(&["a", "b"]), now);
+        assert!(uses(&cache.look_up("a", now)));
+        assert_eq!(cache.look_up("c", now), Lookup::Fetch);
+        assert_eq!(cache.look_up("c", now + FETCH_SECONDS - 1), Lookup::Wait);
+        assert_eq!(
+            cache.look_up("c", now + FETCH_SECONDS),
+            Lookup::Fetch,
+            "the first one may have been cancelled"
+        );
+    }
+}
+
+#[test]
+fn a_kid_that_was_looked_for_in_vain_costs_no_fetch_for_longer_and_longer() {
+    let mut cache = cache(&["a"]);
+    let mut fetches = Vec::new();
+    for second in 1..FRESH_SECONDS {
+        let now = NOW + second;
+        if cache.look_up("x", now) == Lookup::Fetch {
+            fetches.push(second);
+            cache.fetched(set(&["a"]), now);
+            assert_eq!(cache.settle("x", now), Settled::Unknown);
+        }
+    }
+    let pauses: Vec<i64> = fetches.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(fetches[0], 1);
+    assert_eq!(pauses, [1, 2, 4, 8, 16].map(|times| times * MISS_SECONDS));
+    assert_eq!(LONGEST_MISS_SECONDS, FRESH_SECONDS);
+
+    cache.fetched(set(&["a", "x"]), NOW + FRESH_SECONDS);
+    assert!(
+        matches!(
+            cache.look_up("x", NOW + FRESH_SECONDS),
+            Lookup::Settled(Settled::Key(_))
+        ),
+        "a set that has it is believed at once"
     );
 }
 
 #[test]
-fn a_kid_that_was_looked_for_in_vain_costs_no_fetch_for_5_minutes() {
-    let mut cache = cache(&["a"]);
-    assert_eq!(cache.look_up("x", NOW + 10), Lookup::Fetch);
-    cache.fetched(set(&["a"]), NOW + 10);
-    assert_eq!(cache.settle("x", NOW + 10), Settled::Unknown);
+fn a_set_older_than_the_required_version_is_not_used() {
+    let old = || set(&["a"]).with_version(6);
+    let mut cache = KeyCache::default();
+    cache.fetched(old(), NOW);
+    cache.require_version(6);
+    assert!(uses(&cache.look_up("a", NOW)));
+
+    cache.require_version(7);
+    assert_eq!(cache.settle("a", NOW), Settled::Unavailable { retry_after: 1 });
+    assert_eq!(cache.look_up("a", NOW), Lookup::Fetch);
+    assert_eq!(cache.look_up("a", NOW), Lookup::Wait, "one fetch is enough");
+    cache.fetched(old(), NOW);
+    assert_eq!(cache.settle("a", NOW), Settled::Unavailable { retry_after: 1 });
     assert_eq!(
-        cache.look_up("x", NOW + 60),
-        Lookup::Settled(Settled::Unknown),
-        "it is remembered"
+        cache.look_up("a", NOW),
+        Lookup::Settled(Settled::Unavailable { retry_after: 1 }),
+        "the origin is left alone for a moment"
     );
-    assert_eq!(cache.look_up("y", NOW + 60), Lookup::Fetch, "another one is not");
-    cache.fetched(set(&["a", "x"]), NOW + 61);
-    assert!(
-        matches!(cache.look_up("x", NOW + 62), Lookup::Settled(Settled::Key(_))),
-        "a set that has it is believed at once"
+    assert_eq!(cache.look_up("a", NOW + 1), Lookup::Fetch);
+    cache.failed(NOW + 1);
+    assert_eq!(
+        cache.look_up("a", NOW + 1),
+        Lookup::Settled(Settled::Unavailable { retry_after: 2 })
     );
-    assert_eq!(MISS_SECONDS, FRESH_SECONDS);
+    assert_eq!(cache.look_up("a", NOW + 3), Lookup::Fetch);
+    cache.fetched(set(&["a"]).with_version(7), NOW + 3);
+    assert!(uses(&cache.look_up("a", NOW + 3)));
+}
+
+#[test]
+fn a_removed_key_is_unknown_once_the_set_without_it_is_there() {
+    let mut cache = KeyCache::default();
+    cache.fetched(set(&["a", "b"]).with_version(6), NOW);
+    cache.require_version(7);
+    assert_eq!(cache.look_up("a", NOW), Lookup::Fetch);
+    cache.fetched(set(&["b"]).with_version(7), NOW);
+    assert_eq!(cache.settle("a", NOW), Settled::Unknown);
+    assert!(matches!(
+        cache.look_up("b", NOW),
+        Lookup::Settled(Settled::Key(_))
+    ));
+}
+
+#[test]
+fn an_origin_that_has_not_heard_of_a_key_yet_does_not_take_it_away_again() {
+    let mut cache = KeyCache::default();
+    cache.fetched(set(&["a", "b"]).with_version(7), NOW);
+    assert_eq!(cache.look_up("c", NOW + 1), Lookup::Fetch);
+    cache.fetched(set(&["b"]).with_version(6), NOW + 1);
+    assert!(uses(&cache.look_up("a", NOW + 1)));
+    // An origin that was set back to an older copy of its database is believed in the end.
+    assert_eq!(cache.look_up("a", NOW + FRESH_SECONDS), Lookup::Fetch);
+    cache.fetched(set(&["b"]).with_version(6), NOW + FRESH_SECONDS);
+    assert_eq!(cache.settle("a", NOW + FRESH_SECONDS), Settled::Unknown);
+}
+
+#[test]
+fn the_origin_is_told_what_is_lacking() {
+    let mut cache = KeyCache::default();
+    cache.fetched(set(&["a"]).with_version(6), NOW);
+    for (kid, query) in [
+        ("a", ""),
+        ("x-Y_0.~", "?kid=x-Y_0.~"),
+        ("", ""),
+        ("a&version=9", ""),
+        ("a b", ""),
+        ("%41", ""),
+        (
+            &"k".repeat(MAX_KID_BYTES),
+            &format!("?kid={}", "k".repeat(MAX_KID_BYTES)),
+        ),
+        (&"k".repeat(MAX_KID_BYTES + 1), ""),
+    ] {
+        assert_eq!(cache.query(kid), query, "{kid}");
+    }
+    cache.require_version(7);
+    assert_eq!(cache.query("x"), "?kid=x&version=7");
+    assert_eq!(cache.query("a b"), "?version=7");
 }
 
 #[test]
@@ -163,28 +332,34 @@ fn keys_that_are_gone_are_not_contained() {
 
 proptest! {
     #[test]
-    fn whatever_happens_a_set_is_never_used_past_an_hour(
-        steps in proptest::collection::vec((0_u8..4, 0_i64..2000, "[a-c]"), 1..60),
+    fn whatever_happens_a_set_is_never_used_past_an_hour_nor_below_the_required_version(
+        steps in proptest::collection::vec((0_u8..5, 0_i64..2000, "[a-c]", 0_u64..3), 1..60),
     ) {
         let mut cache = KeyCache::default();
-        let (mut now, mut fetched_at) = (NOW, None);
-        for (step, seconds, kid) in steps {
+        let (mut now, mut held, mut minimum) = (NOW, None::<(i64, u64)>, 0);
+        for (step, seconds, kid, version) in steps {
             now += seconds;
+            let is_usable = held.is_some_and(|(at, version)| now - at < STALE_SECONDS && version >= minimum);
             match step {
                 0 => {
-                    cache.fetched(set(&["a"]), now);
-                    fetched_at = Some(now);
+                    cache.fetched(set(&["a"]).with_version(version), now);
+                    if held.is_none_or(|(at, known)| version >= known || now - at >= FRESH_SECONDS) {
+                        held = Some((now, version));
+                    }
                 }
                 1 => cache.failed(now),
                 2 => {
                     let is_unavailable = matches!(cache.settle(&kid, now), Settled::Unavailable { .. });
-                    let is_usable = fetched_at.is_some_and(|at| now - at < STALE_SECONDS);
                     prop_assert_eq!(is_unavailable, !is_usable);
+                }
+                3 => {
+                    minimum = version;
+                    cache.require_version(minimum);
                 }
                 _ => {
                     if let Lookup::Settled(Settled::Key(key)) = cache.look_up(&kid, now) {
                         prop_assert_eq!(key.kid(), "a");
-                        prop_assert!(fetched_at.is_some_and(|at| now - at < STALE_SECONDS));
+                        prop_assert!(is_usable);
                     }
                 }
             }

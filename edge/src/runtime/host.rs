@@ -96,6 +96,13 @@ pub(super) fn send_within(request: &Request, milliseconds: f64) -> (Outcome, JsV
     (race(&Array::of2(&send(request), &over.promise())), timer)
 }
 
+/// A promise that is kept after `milliseconds`.
+pub(super) fn pause(milliseconds: f64) -> Promise {
+    let over = with_resolvers();
+    set_timeout(&over.resolve(), milliseconds);
+    over.promise()
+}
+
 /// The names of all headers, in lower case, parted by commas: one text instead of a call for each.
 pub(super) fn header_names(headers: &Headers) -> String {
     let names: JsString = array_from(&headers.keys()).join(",");

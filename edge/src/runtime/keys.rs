@@ -19,6 +19,10 @@ use crate::key_cache::{Lookup, Settled};
 
 /// How long the origin may take to deliver its key set, in milliseconds.
 const FETCH_TIMEOUT_MILLISECONDS: u32 = 2000;
+/// How soon a request looks again whose key another request is fetching, in milliseconds.
+const LOOK_AGAIN_MILLISECONDS: f64 = 20.0;
+/// How often it looks at most, whatever the clock says; then it fetches by itself.
+const MOST_LOOKS: u32 = 200;
 
 /// Gives the verdict on a token, and remembers a good one.
 pub(super) async fn verify(
@@ -67,9 +71,19 @@ async fn find_key(
     kid: &str,
     now: i64,
 ) -> Result<Rc<WebCryptoKey>, NoKey> {
-    let known = match isolate.keys.borrow_mut().look_up(kid, now) {
-        Lookup::Settled(settled) => Some(published(isolate, &settled)?),
-        Lookup::Fetch => None,
+    let mut now = now;
+    let mut looks = 0;
+    let known = loop {
+        match isolate.keys.borrow_mut().look_up(kid, now) {
+            Lookup::Settled(settled) => break Some(published(isolate, &settled)?),
+            Lookup::Fetch => break None,
+            Lookup::Wait if looks == MOST_LOOKS => break None,
+            Lookup::Wait => {}
+        }
+        // The other request's promise must not be waited for; its outcome may be looked at.
+        looks += 1;
+        let _kept = JsFuture::from(host::pause(LOOK_AGAIN_MILLISECONDS)).await;
+        now = seconds_now();
     };
     let published = match known {
         Some(published) => published,
@@ -86,8 +100,17 @@ async fn find_key(
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds since the epoch fit, and a cast saturates"
+)]
+fn seconds_now() -> i64 {
+    (host::now() / 1000.0) as i64
+}
+
 async fn fetch_key(isolate: &Isolate, config: &Config, kid: &str, now: i64) -> Result<Published, NoKey> {
-    let fetched = fetch_key_set(&config.key_set_url).await;
+    let query = isolate.keys.borrow().query(kid);
+    let fetched = fetch_key_set(&format!("{}{query}", config.key_set_url)).await;
     let mut keys = isolate.keys.borrow_mut();
     match fetched {
         Ok(set) => keys.fetched(set, now),

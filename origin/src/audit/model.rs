@@ -49,6 +49,12 @@ pub enum EventKind {
     KeyImported,
     /// A signing key began to sign.
     KeyActivated,
+    /// A signing key ceased to sign; it stays published until its last token has expired.
+    KeyRetired,
+    /// A signing key left the key set for good, and its private part was erased.
+    KeyRemoved,
+    /// Secrets were moved to another master key.
+    SecretsRewrapped,
 }
 
 impl EventKind {
@@ -75,6 +81,9 @@ impl EventKind {
             Self::KeyGenerated => "key_generated",
             Self::KeyImported => "key_imported",
             Self::KeyActivated => "key_activated",
+            Self::KeyRetired => "key_retired",
+            Self::KeyRemoved => "key_removed",
+            Self::SecretsRewrapped => "secrets_rewrapped",
         }
     }
 }

@@ -15,7 +15,8 @@ DATABASE_URL and REDIS_URL. Within a checkout of the project, commands talk to t
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong.";
+Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong; \
+3 it is too early for it.";
 
 /// The authentication server of Portcullis.
 #[derive(Debug, Parser)]
@@ -49,7 +50,7 @@ pub(super) enum Command {
         command: ConfigCommand,
     },
 
-    /// Look at and bring in signing keys
+    /// Look at signing keys, bring them in, and move them on
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
@@ -80,7 +81,53 @@ pub(super) enum KeysCommand {
     ///
     /// next: published, does not sign yet; active: signs; retired: published until its last token has expired;
     /// removed: neither.
-    List,
+    List {
+        /// Print one JSON document: `{"keys": [...]}`
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Publish the next signing key, or let it sign when it has been published for long enough
+    ///
+    /// Run it twice, ten minutes apart: the first time a key is made and published, the second time it signs, and the
+    /// key before it stays published until its last token has expired. Nobody is signed out. If it is too early, the
+    /// command says when it will not be, changes nothing, and exits with 3. The server does all this by itself every
+    /// `tokens.rotation_days`.
+    Rotate {
+        /// Let another key sign at once, for development
+        ///
+        /// What it costs: verifiers that keep the key set for its five minutes refuse the new tokens until they
+        /// fetch it again, unless they fetch it for a key that they do not know, as the edge does.
+        #[arg(long)]
+        now: bool,
+    },
+
+    /// Take a next or a retired key out of the key set at once, and erase its private part
+    ///
+    /// Access tokens that it has signed are refused from then on: by every server within five seconds, by the edge
+    /// within seconds. Refresh tokens go on working, so that nobody has to sign in again.
+    Retire {
+        /// The key's identifier, as `keys list` shows it
+        #[arg(value_name = "KID")]
+        kid: String,
+
+        /// Remove the key even if it signs: a new one is made and signs from now on
+        ///
+        /// For a key that may be in the wrong hands. Every client has to refresh its access token.
+        #[arg(long)]
+        compromised: bool,
+    },
+
+    /// Move everything that is sealed in the database to the current master key
+    ///
+    /// `secrets.master_key` seals; those in `secrets.old_master_keys` open. Works in batches, may be stopped anywhere
+    /// and run again, and says what it could not open (exit code 1). Once it exits with 0, and all servers have
+    /// the new master key, the old ones may go.
+    Rewrap {
+        /// How many rows one transaction moves
+        #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        batch: u32,
+    },
 
     /// Bring in an RSA private key, for example that of the service this one replaces
     ///

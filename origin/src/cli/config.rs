@@ -6,7 +6,14 @@ use super::{CliError, say};
 
 /// Says "ok", or fails with all mistakes.
 pub(super) fn check(loaded: Result<Config, ConfigErrors>) -> Result<(), CliError> {
-    loaded?;
+    let config = loaded?;
     say("ok");
+    if !config.old_master_key_ids.is_empty() {
+        // Whether anything is still sealed under them is in the database, which is not asked here.
+        say(format_args!(
+            "old master keys: {} (`portcullis keys rewrap` tells when they may go)",
+            config.old_master_key_ids.join(", ")
+        ));
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The command line: starts the server, and does what an operator does.
 //!
-//! Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong.
+//! Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong; 3 it is
+//! too early for it.
 
 mod arguments;
 mod config;
@@ -18,11 +19,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::kernel::config::{Config, ConfigErrors};
-use arguments::{Arguments, Command, ConfigCommand, KeysCommand, TokenCommand};
+use arguments::{Arguments, Command, ConfigCommand, TokenCommand};
 use environment::Environment;
 
 /// Exit code for mistakes of the caller.
 const MISTAKE: u8 = 2;
+/// Exit code for what will work later, and was said when.
+const TOO_EARLY: u8 = 3;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,9 @@ enum CliError {
     /// The answer is no, and was printed.
     #[error("refused")]
     Refused,
+    /// It has to wait; until when was printed.
+    #[error("too early")]
+    TooEarly,
 }
 
 /// Names what was attempted when an error came up.
@@ -62,12 +68,14 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(CliError::Refused) => ExitCode::FAILURE,
-        Err(error) => {
+        Err(CliError::TooEarly) => ExitCode::from(TOO_EARLY),
+        Err(error @ CliError::Config(_)) => {
             report(&error);
-            match error {
-                CliError::Config(_) => ExitCode::from(MISTAKE),
-                CliError::Failed { .. } | CliError::Refused => ExitCode::FAILURE,
-            }
+            ExitCode::from(MISTAKE)
+        }
+        Err(error @ CliError::Failed { .. }) => {
+            report(&error);
+            ExitCode::FAILURE
         }
     }
 }
@@ -81,12 +89,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config {
             command: ConfigCommand::Check,
         } => config::check(load()),
-        Command::Keys {
-            command: KeysCommand::List,
-        } => keys::list(load()?),
-        Command::Keys {
-            command: KeysCommand::Import { file, kid, activate },
-        } => keys::import(load()?, &file, kid, activate),
+        Command::Keys { command } => keys::run(load()?, command),
         Command::Token {
             command: TokenCommand::Explain { token },
         } => token::explain(load()?, token),

@@ -6,31 +6,28 @@
 //! - An edge that knows more than the database is told everything anew, in a new epoch. That is audited.
 //! - This room owns no table; the entries are those of [`revocations`](crate::revocations).
 
+mod error;
 mod routes;
 
+pub use error::FeedError;
 pub use routes::router;
 
 use portcullis_shared::revocation::{Cursor, Feed};
+use sqlx::Connection as _;
 
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, RequestContext};
-use crate::kernel::db::Pool;
-use crate::revocations;
-
-/// The oldest key set that may be used. Key sets are not numbered yet, which counts as 0.
-const KEY_SET_VERSION: u64 = 0;
+use crate::kernel::db::PgConnection;
+use crate::{revocations, tokens};
 
 /// What to tell an edge that knows the state `known`, or nothing.
-async fn feed(app: &AppState, context: &RequestContext, known: Option<Cursor>) -> Result<Feed, sqlx::Error> {
+async fn feed(app: &AppState, context: &RequestContext, known: Option<Cursor>) -> Result<Feed, FeedError> {
     let lifetime = revocations::lifetime(app.config().tokens.access_ttl);
-    let read = async |known| {
-        let mut connection = app.pool().acquire().await?;
-        revocations::read(&mut connection, known, lifetime, context.now).await
-    };
-    let mut told = read(known).await?;
+    let mut connection = app.pool().acquire().await?;
+    let mut told = revocations::read(&mut connection, known, lifetime, context.now).await?;
     if let Some(ahead) = known.filter(|_| told.reader_is_ahead) {
-        begin_epoch(app.pool(), context, ahead).await?;
-        told = read(None).await?;
+        begin_epoch(&mut connection, context, ahead).await?;
+        told = revocations::read(&mut connection, None, lifetime, context.now).await?;
     }
     Ok(Feed {
         as_of: context.now.timestamp(),
@@ -39,15 +36,19 @@ async fn feed(app: &AppState, context: &RequestContext, known: Option<Cursor>) -
         since: told.since,
         // At most an hour and a margin.
         lifetime: u32::try_from(lifetime.num_seconds()).unwrap_or(u32::MAX),
-        key_set_version: KEY_SET_VERSION,
+        key_set_version: tokens::key_set_version(&mut connection).await?,
         sessions: told.sessions,
         subjects: told.subjects,
     })
 }
 
 /// Begins a new epoch, unless another edge that was ahead has just had that done.
-async fn begin_epoch(pool: &Pool, context: &RequestContext, ahead: Cursor) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+async fn begin_epoch(
+    connection: &mut PgConnection,
+    context: &RequestContext,
+    ahead: Cursor,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
     if let Some(epoch) = revocations::begin_epoch_after(&mut transaction, ahead).await? {
         tracing::warn!(
             epoch,

@@ -41,9 +41,7 @@ async fn revocations(
     Query(query): Query<FeedQuery>,
 ) -> Result<Response, Problem> {
     let known = query.cursor.as_deref().map(parse_cursor).transpose()?;
-    let feed = super::feed(&app, &context, known)
-        .await
-        .map_err(Problem::database)?;
+    let feed = super::feed(&app, &context, known).await?;
     let etag = feed.etag();
     let tag = header(&etag)?;
     let caching = [(CACHE_CONTROL, FEED_CACHE_CONTROL), (ETAG, tag.clone())];

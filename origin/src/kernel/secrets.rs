@@ -5,6 +5,7 @@
 //!   row does not open there.
 //! - A refusal to open says nothing about why; there is nothing a caller could do differently.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ impl fmt::Debug for SecretBytes {
 }
 
 /// The key that wraps every secret in the database (AES-256-GCM), and from which keys of one purpose are derived.
+/// Beside it may stand others that only open, while secrets are moved from one master key to another.
 #[derive(Clone)]
 pub struct MasterKey(Arc<Inner>);
 
@@ -44,6 +46,7 @@ struct Inner {
     id: String,
     aead: RandomizedNonceKey,
     secret: SecretBytes,
+    opening: BTreeMap<String, RandomizedNonceKey>,
 }
 
 /// A sealed secret as it is stored.
@@ -61,7 +64,7 @@ pub enum SecretsError {
     /// The master key is not 32 bytes.
     #[error("a master key has 32 bytes")]
     KeyLength,
-    /// The value was sealed under another master key than the configured one.
+    /// The value was sealed under a master key that is not configured.
     #[error("the secret was sealed under another master key")]
     OtherKey,
     /// The value was altered, belongs to another row, or is no sealed value at all.
@@ -78,12 +81,25 @@ impl MasterKey {
 
     /// A master key from its 32 bytes. `id` is stored beside everything it seals.
     pub fn new(id: impl Into<String>, key: SecretBytes) -> Result<Self, SecretsError> {
-        let aead =
-            RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(|_| SecretsError::KeyLength)?;
+        Self::with_others(id, key, [])
+    }
+
+    /// The same, with `others` by their ids, which open what they have sealed and seal nothing. One of the same
+    /// id as the master key's own is never asked.
+    pub fn with_others(
+        id: impl Into<String>,
+        key: SecretBytes,
+        others: impl IntoIterator<Item = (String, SecretBytes)>,
+    ) -> Result<Self, SecretsError> {
+        let opening = others
+            .into_iter()
+            .map(|(id, key)| Ok((id, aead(&key)?)))
+            .collect::<Result<_, SecretsError>>()?;
         Ok(Self(Arc::new(Inner {
             id: id.into(),
-            aead,
+            aead: aead(&key)?,
             secret: key,
+            opening,
         })))
     }
 
@@ -111,20 +127,25 @@ impl MasterKey {
 
     /// Opens what [`seal`](Self::seal) made for the same `aad`.
     pub fn open(&self, sealed: &Sealed, aad: &str) -> Result<SecretBytes, SecretsError> {
-        if sealed.key_id != self.0.id {
-            return Err(SecretsError::OtherKey);
-        }
+        let key = if sealed.key_id == self.0.id {
+            &self.0.aead
+        } else {
+            self.0.opening.get(&sealed.key_id).ok_or(SecretsError::OtherKey)?
+        };
         let (nonce, ciphertext) = sealed
             .bytes
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(SecretsError::DoesNotOpen)?;
         let mut in_out = Zeroizing::new(ciphertext.to_vec());
-        let plaintext = self
-            .0
-            .aead
+        let plaintext = key
             .open_in_place(Nonce::from(nonce), Aad::from(aad.as_bytes()), &mut in_out)
             .map_err(|_| SecretsError::DoesNotOpen)?;
         Ok(SecretBytes::new(plaintext.to_vec()))
+    }
+
+    /// The same secret under this master key, for the same row.
+    pub fn rewrap(&self, sealed: &Sealed, aad: &str) -> Result<Sealed, SecretsError> {
+        self.seal(self.open(sealed, aad)?.expose(), aad)
     }
 
     /// A 32-byte key for one purpose, by HKDF-SHA256 (RFC 5869). The same purpose always gives the same key.
@@ -145,6 +166,55 @@ impl fmt::Debug for MasterKey {
             .field("id", &self.0.id)
             .finish_non_exhaustive()
     }
+}
+
+fn aead(key: &SecretBytes) -> Result<RandomizedNonceKey, SecretsError> {
+    RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(|_| SecretsError::KeyLength)
+}
+
+/// What became of one batch of a table whose rows move to another master key.
+#[derive(Debug, Default)]
+pub struct RewrappedBatch {
+    /// How many rows are under the current master key now.
+    pub rewrapped: u64,
+    /// The rows that did not open, and were left as they are.
+    pub unopened: Vec<Unopened>,
+    /// The last row that was looked at; the next batch begins after it. `None`: there is no next batch.
+    pub last: Option<String>,
+}
+
+impl RewrappedBatch {
+    /// The value of `row` under the current master key. `None` if it does not open, which is noted.
+    pub fn reseal(
+        &mut self,
+        master: &MasterKey,
+        row: &str,
+        sealed: &Sealed,
+    ) -> Result<Option<Sealed>, SecretsError> {
+        match master.rewrap(sealed, row) {
+            Ok(resealed) => Ok(Some(resealed)),
+            Err(reason @ (SecretsError::OtherKey | SecretsError::DoesNotOpen)) => {
+                self.unopened.push(Unopened {
+                    row: row.to_owned(),
+                    key_id: sealed.key_id.clone(),
+                    reason,
+                });
+                Ok(None)
+            }
+            Err(error @ (SecretsError::KeyLength | SecretsError::DoesNotSeal)) => Err(error),
+        }
+    }
+}
+
+/// A row that does not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unopened {
+    /// Table and row, such as `signing_keys/2026-11`.
+    pub row: String,
+    /// The master key that it says it is sealed under.
+    pub key_id: String,
+    /// Why it does not open.
+    pub reason: SecretsError,
 }
 
 #[cfg(test)]
@@ -179,6 +249,29 @@ mod tests {
         let sealed = key("1", 7).seal(b"private", "row").unwrap();
         assert_eq!(key("2", 7).open(&sealed, "row"), Err(SecretsError::OtherKey));
         assert_eq!(key("1", 8).open(&sealed, "row"), Err(SecretsError::DoesNotOpen));
+    }
+
+    #[test]
+    fn another_master_key_opens_and_never_seals() {
+        let old = key("1", 7).seal(b"private", "row").unwrap();
+        let other = ("1".to_owned(), SecretBytes::new(vec![7; 32]));
+        let both = MasterKey::with_others("2", SecretBytes::new(vec![8; 32]), [other]).unwrap();
+        assert_eq!(both.open(&old, "row").unwrap().expose(), b"private");
+        assert_eq!(both.open(&old, "other row"), Err(SecretsError::DoesNotOpen));
+        assert_eq!(both.seal(b"private", "row").unwrap().key_id, "2");
+
+        let moved = both.rewrap(&old, "row").unwrap();
+        assert_eq!(moved.key_id, "2");
+        assert_eq!(key("2", 8).open(&moved, "row").unwrap().expose(), b"private");
+        assert_eq!(both.rewrap(&old, "other row"), Err(SecretsError::DoesNotOpen));
+    }
+
+    #[test]
+    fn the_current_key_wins_over_another_of_its_name() {
+        let other = ("1".to_owned(), SecretBytes::new(vec![7; 32]));
+        let both = MasterKey::with_others("1", SecretBytes::new(vec![8; 32]), [other]).unwrap();
+        let sealed = both.seal(b"private", "row").unwrap();
+        assert_eq!(both.open(&sealed, "row").unwrap().expose(), b"private");
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! The keys that refresh tokens are derived under: made once, sealed in Postgres, kept unsealed in memory.
+//! The keys that refresh tokens are derived under: made once, sealed in Postgres, kept unsealed in memory. What seals
+//! them may change; they themselves never do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
-use crate::kernel::db::PgConnection;
+use crate::audit::{self, Event, EventKind};
+use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::ids::{Id as _, SecretKeyId, SessionId, TenantId};
 use crate::kernel::random::{self, Entropy};
-use crate::kernel::secrets::{MasterKey, Sealed, SecretBytes};
+use crate::kernel::secrets::{MasterKey, RewrappedBatch, Sealed, SecretBytes};
 use crate::kernel::time::Timestamp;
 
 use super::error::SessionsError;
@@ -129,6 +131,51 @@ impl RefreshKeys {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(known.keys.entry(row.id).or_insert(key)))
     }
+}
+
+/// Moves up to `limit` keys whose ids come after `after` (all, if it is empty) to the current master key, in one short
+/// transaction. Rows that do not open are named and left as they are. It may be stopped anywhere and begun again,
+/// also at the same moment elsewhere.
+pub async fn rewrap(
+    pool: &Pool,
+    master: &MasterKey,
+    after: &str,
+    limit: u32,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<RewrappedBatch, SessionsError> {
+    let after = after.parse().unwrap_or(SecretKeyId::from_uuid(Uuid::nil()));
+    let mut batch = RewrappedBatch::default();
+    let mut transaction = pool.begin().await?;
+    for row in store::find_keys_sealed_elsewhere(&mut transaction, master.id(), after, limit.into()).await? {
+        let old = Sealed {
+            key_id: row.master_key_id,
+            bytes: row.sealed,
+        };
+        if let Some(new) = batch.reseal(master, &associated_data(row.id), &old)? {
+            let moved = store::reseal_key(&mut transaction, row.id, &old, &new).await?;
+            batch.rewrapped += u64::from(moved);
+        }
+        batch.last = Some(row.id.to_string());
+    }
+    if batch.rewrapped > 0 {
+        let event = Event::of_operator(now, entropy, EventKind::SecretsRewrapped)
+            .detail("table", "secret_keys")
+            .detail("rows", batch.rewrapped)
+            .detail("masterKeyId", master.id());
+        audit::record(&mut transaction, event).await?;
+    }
+    transaction.commit().await?;
+    Ok(batch)
+}
+
+/// How many keys are sealed under another master key than the current one.
+pub async fn count_sealed_elsewhere(
+    connection: &mut PgConnection,
+    master: &MasterKey,
+) -> Result<u64, SessionsError> {
+    let count = store::count_keys_sealed_elsewhere(connection, master.id()).await?;
+    Ok(count.unsigned_abs())
 }
 
 /// Binds a sealed key to its row, so that it does not open in another.

@@ -26,6 +26,7 @@ use secrecy::SecretString;
 
 pub use error::SessionsError;
 pub use judge::{ChainState, Judgement, judge};
+pub use keys::{count_sealed_elsewhere, rewrap};
 pub use model::{
     Accepted, Acr, Authentication, ChainOwner, Lifetimes, ListedSession, LiveSession, NewSession, Opened,
     Presented, RevocationReason, Session,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::accounts::{KycStatus, Role, User, UserStatus};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{FamilyId, Id as _, SecretKeyId, SessionId, TenantId, UserId};
+use crate::kernel::secrets::Sealed;
 use crate::kernel::time::Timestamp;
 
 use super::judge::ChainState;
@@ -381,4 +382,57 @@ pub(super) async fn insert_active_key(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Up to `limit` keys under another master key than the current one whose ids come after `after`, in their order.
+pub(super) async fn find_keys_sealed_elsewhere(
+    connection: &mut PgConnection,
+    current: &str,
+    after: SecretKeyId,
+    limit: i64,
+) -> Result<Vec<SealedKey>, sqlx::Error> {
+    sqlx::query_as!(
+        SealedKey,
+        r#"SELECT id AS "id: SecretKeyId", sealed, master_key_id
+           FROM secret_keys WHERE master_key_id <> $1 AND id > $2 ORDER BY id LIMIT $3"#,
+        current,
+        after.uuid(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// How many keys are under another master key than the current one.
+pub(super) async fn count_keys_sealed_elsewhere(
+    connection: &mut PgConnection,
+    current: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM secret_keys WHERE master_key_id <> $1"#,
+        current,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Puts `new` in the place of `old`, unless somebody else has done so.
+pub(super) async fn reseal_key(
+    connection: &mut PgConnection,
+    id: SecretKeyId,
+    old: &Sealed,
+    new: &Sealed,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE secret_keys SET sealed = $4, master_key_id = $5
+         WHERE id = $1 AND master_key_id = $2 AND sealed = $3",
+        id.uuid(),
+        old.key_id,
+        &old.bytes,
+        &new.bytes,
+        new.key_id,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -19,10 +19,19 @@ pub enum KeysError {
     KidTaken(String),
     /// Verifiers read no more keys than this from one set.
     #[error("{0} keys are published already, and verifiers read no more than that: remove one first")]
-    TooMany(usize),
-    /// Somebody else activated a key at the same moment.
-    #[error("another key was activated at the same moment: try again")]
-    ActivatedElsewhere,
+    TooMany(i64),
+    /// Somebody else changed the keys at the same moment.
+    #[error("somebody else changed the keys at the same moment: look at them and try again")]
+    ChangedElsewhere,
+    /// There is no key of this name.
+    #[error("there is no key with the kid {0}")]
+    KidUnknown(String),
+    /// The key signs, so that it cannot simply go.
+    #[error("the key {0} signs: rotate first, or say --compromised to replace it at once")]
+    StillActive(String),
+    /// The key is gone already.
+    #[error("the key {0} was removed already")]
+    AlreadyRemoved(String),
     /// The key itself is at fault.
     #[error("the key is refused")]
     Key(#[from] SigningKeyError),
@@ -85,7 +94,10 @@ impl From<KeysError> for Problem {
             error @ KeysError::NotRead => Self::unavailable(error),
             error @ (KeysError::KidTaken(_)
             | KeysError::TooMany(_)
-            | KeysError::ActivatedElsewhere
+            | KeysError::ChangedElsewhere
+            | KeysError::KidUnknown(_)
+            | KeysError::StillActive(_)
+            | KeysError::AlreadyRemoved(_)
             | KeysError::Key(_)
             | KeysError::Stored(_)
             | KeysError::Sealed(_)

@@ -1,7 +1,8 @@
 //! The signing keys in memory: parsed once, read again when the database may have changed.
 //!
 //! Every replica has its own copy. None may be older than [`STALE_AFTER`] when it is used, unless the database
-//! cannot be read; a `kid` that a copy does not know makes it read the database at once.
+//! cannot be read; a `kid` that a copy does not know, or a version of the key set that it has not reached, makes
+//! it read the database at once.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,20 +22,20 @@ use crate::kernel::time::{TimeDelta, Timestamp};
 
 use super::error::KeysError;
 use super::model::KeyState;
+use super::schedule::STALE_AFTER;
 use super::signing_key::SigningKey;
-use super::store::{self, PublishedKey};
+use super::store::{self, PublishedKey, PublishedKeys};
 
-/// How long a copy is used before the database is asked again.
-pub(super) const STALE_AFTER: TimeDelta = TimeDelta::seconds(5);
 /// After this long, nobody uses an old copy while another request is reading the new one.
 const TOO_OLD_AFTER: TimeDelta = TimeDelta::seconds(60);
-/// How long to wait after an attempt that failed, or that an unknown `kid` caused, before the next one: a
-/// flood of made-up names costs one query a second.
+/// How long to wait after an attempt that failed, or that an unknown `kid` or version caused, before the next
+/// one: a flood of made-up names costs one query a second.
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(1);
 
 /// The keys as they were when the database was last read.
 pub(super) struct Ring {
     loaded_at: Timestamp,
+    version: u64,
     active: Option<Arc<SigningKey>>,
     verifying: HashMap<String, AwsLcKey>,
     published: PublishedSet,
@@ -74,7 +75,7 @@ pub(super) struct KeyRing {
 #[derive(Default)]
 struct Attempts {
     failed_at: Option<Timestamp>,
-    unknown_kid_at: Option<Timestamp>,
+    sought_at: Option<Timestamp>,
 }
 
 impl KeyRing {
@@ -126,17 +127,30 @@ impl KeyRing {
         }
     }
 
-    /// The keys, read again because those in memory lack `kid`.
+    /// The keys, read again if those in memory lack `kid`.
     pub(super) async fn seeking(&self, kid: &str, now: Timestamp) -> Result<Arc<Ring>, KeysError> {
+        self.with(|ring| ring.verifying(kid).is_some(), now).await
+    }
+
+    /// The keys, read again if those in memory are of an older version of the key set.
+    pub(super) async fn at_least(&self, version: u64, now: Timestamp) -> Result<Arc<Ring>, KeysError> {
+        self.with(|ring| ring.version >= version, now).await
+    }
+
+    async fn with(&self, what: impl Fn(&Ring) -> bool, now: Timestamp) -> Result<Arc<Ring>, KeysError> {
         let ring = self.current(now).await?;
-        if ring.verifying(kid).is_some() {
+        if what(&ring) {
             return Ok(ring);
         }
         let mut attempts = self.reading.lock().await;
-        if is_recent(attempts.unknown_kid_at, now) {
+        // Somebody else may have read what is sought while this one waited.
+        if let Some(ring) = self.known().filter(|ring| what(ring)) {
+            return Ok(ring);
+        }
+        if is_recent(attempts.sought_at, now) {
             return Ok(self.known().unwrap_or(ring));
         }
-        attempts.unknown_kid_at = Some(now);
+        attempts.sought_at = Some(now);
         self.read(&mut attempts, now).await
     }
 
@@ -153,17 +167,17 @@ impl KeyRing {
     async fn read(&self, attempts: &mut Attempts, now: Timestamp) -> Result<Arc<Ring>, KeysError> {
         attempts.failed_at = Some(now);
         let mut connection = self.pool.acquire().await?;
-        let rows = store::find_published(&mut connection, now).await?;
-        let ring = Arc::new(self.assemble(rows, now)?);
+        let published = store::find_published(&mut connection, now).await?;
+        let ring = Arc::new(self.assemble(published, now)?);
         attempts.failed_at = None;
         *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&ring));
         Ok(ring)
     }
 
-    fn assemble(&self, rows: Vec<PublishedKey>, now: Timestamp) -> Result<Ring, KeysError> {
+    fn assemble(&self, set: PublishedKeys, now: Timestamp) -> Result<Ring, KeysError> {
         let mut active = None;
-        let mut public = Vec::with_capacity(rows.len());
-        for row in rows {
+        let mut public = Vec::with_capacity(set.keys.len());
+        for row in set.keys {
             public.push(RsaVerifyingKey::from_components(
                 &row.kid,
                 &row.modulus,
@@ -179,9 +193,10 @@ impl KeyRing {
             .collect::<Result<_, KeysError>>()?;
         Ok(Ring {
             loaded_at: now,
+            version: set.version,
             active,
             verifying,
-            published: publish(&JwkSet::from_keys(public)),
+            published: publish(&JwkSet::from_keys(public).with_version(set.version)),
         })
     }
 

@@ -1,4 +1,4 @@
-//! What an operator, or the first start, does with signing keys.
+//! How keys come in: made at the first start, or brought by an operator. How they move on is in `rotation`.
 
 use portcullis_shared::jwk::MAX_SET_KEYS;
 
@@ -9,8 +9,9 @@ use crate::kernel::secrets::{MasterKey, Sealed, SecretBytes};
 use crate::kernel::time::{TimeDelta, Timestamp};
 
 use super::error::KeysError;
-use super::keyring::{STALE_AFTER, associated_data};
+use super::keyring::associated_data;
 use super::model::{KeyState, KeySummary};
+use super::schedule;
 use super::signing_key::SigningKey;
 use super::store::{self, NewKey};
 
@@ -53,33 +54,27 @@ pub async fn import(
     entropy: &dyn Entropy,
 ) -> Result<Imported, KeysError> {
     let key = SigningKey::from_pem(&import.pem, import.kid.as_deref())?;
-    let sealed = seal(&key, master)?;
+    let key = SealedKey::new(key, master)?;
     let mut transaction = pool.begin().await?;
-    let published = store::find_published(&mut transaction, now).await?.len();
-    if published >= MAX_SET_KEYS {
-        return Err(KeysError::TooMany(published));
-    }
+    store::lock_set(&mut transaction).await?;
     let (state, replaced) = if import.activate {
-        // A replica may go on signing with the old key until it has looked again; then the token's life begins.
-        let publish_until = now + import.access_ttl + STALE_AFTER * 2 + LEEWAY;
-        let replaced = store::retire_active(&mut transaction, now, publish_until).await?;
-        (KeyState::Active, replaced)
+        let retired = retire_active(&mut transaction, import.access_ttl, now, entropy).await?;
+        (KeyState::Active, retired.map(|(kid, _until)| kid))
     } else {
         (KeyState::Retired, None)
     };
-    let kept = store::insert(&mut transaction, &NewKey::new(key.public(), &sealed), state, now)
-        .await
-        .map_err(|error| match violated_constraint(&error) {
-            Some("signing_keys_pkey") => KeysError::KidTaken(key.kid().to_owned()),
-            _ => KeysError::Database(error),
-        })?;
-    if !kept {
-        return Err(KeysError::ActivatedElsewhere);
-    }
-    let event = |kind| Event::of_operator(now, entropy, kind).detail("kid", key.kid());
-    audit::record(&mut transaction, event(EventKind::KeyImported)).await?;
+    publish(&mut transaction, &key, state, now).await?;
+    audit::record(
+        &mut transaction,
+        event(EventKind::KeyImported, key.kid(), now, entropy),
+    )
+    .await?;
     if import.activate {
-        audit::record(&mut transaction, event(EventKind::KeyActivated)).await?;
+        audit::record(
+            &mut transaction,
+            event(EventKind::KeyActivated, key.kid(), now, entropy),
+        )
+        .await?;
     }
     transaction.commit().await?;
     Ok(Imported {
@@ -89,16 +84,79 @@ pub async fn import(
     })
 }
 
-fn seal(key: &SigningKey, master: &MasterKey) -> Result<Sealed, KeysError> {
-    Ok(master.seal(key.to_pkcs8()?.expose(), &associated_data(key.kid()))?)
+/// A key in the form in which it is kept.
+pub(super) struct SealedKey {
+    key: SigningKey,
+    private: Sealed,
+}
+
+impl SealedKey {
+    fn new(key: SigningKey, master: &MasterKey) -> Result<Self, KeysError> {
+        let private = master.seal(key.to_pkcs8()?.expose(), &associated_data(key.kid()))?;
+        Ok(Self { key, private })
+    }
+
+    /// Makes a key of `bits`, on a thread that serves nobody: it takes up to seconds.
+    pub(super) async fn generate(bits: u32, master: &MasterKey) -> Result<Self, KeysError> {
+        let key = tokio::task::spawn_blocking(move || SigningKey::generate(bits))
+            .await
+            .map_err(|_interrupted| KeysError::NotMade)??;
+        Self::new(key, master)
+    }
+
+    pub(super) fn kid(&self) -> &str {
+        self.key.kid()
+    }
+}
+
+/// Puts a key into the key set. The caller has locked the set.
+pub(super) async fn publish(
+    connection: &mut PgConnection,
+    key: &SealedKey,
+    state: KeyState,
+    now: Timestamp,
+) -> Result<(), KeysError> {
+    let published = store::count_published(connection, now).await?;
+    if usize::try_from(published).is_ok_and(|published| published >= MAX_SET_KEYS) {
+        return Err(KeysError::TooMany(published));
+    }
+    let row = NewKey::new(key.key.public(), &key.private);
+    let kept =
+        store::insert(connection, &row, state, now)
+            .await
+            .map_err(|error| match violated_constraint(&error) {
+                Some("signing_keys_pkey") => KeysError::KidTaken(key.kid().to_owned()),
+                _ => KeysError::Database(error),
+            })?;
+    if !kept {
+        return Err(KeysError::ChangedElsewhere);
+    }
+    Ok(store::advance_version(connection).await?)
+}
+
+/// Retires the active key, if there is one: its name, and until when it stays published.
+pub(super) async fn retire_active(
+    connection: &mut PgConnection,
+    access_ttl: TimeDelta,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<Option<(String, Timestamp)>, KeysError> {
+    let until = schedule::published_until(now, access_ttl);
+    let Some(kid) = store::retire_active(connection, now, until).await? else {
+        return Ok(None);
+    };
+    audit::record(connection, event(EventKind::KeyRetired, &kid, now, entropy)).await?;
+    Ok(Some((kid, until)))
+}
+
+/// Something that happened to the key of this name.
+pub(super) fn event(what: EventKind, kid: &str, now: Timestamp, entropy: &dyn Entropy) -> Event {
+    Event::of_operator(now, entropy, what).detail("kid", kid)
 }
 
 fn violated_constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()
 }
-
-/// How long after its expiry a token is still taken, and some for the clocks of verifiers.
-const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
 /// Makes a key of `bits` and activates it, unless there is an active one. However many replicas start at once,
 /// one key comes of it: the unique index lets the first through, and the others drop theirs.
@@ -109,19 +167,18 @@ pub(super) async fn make_first(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<(), KeysError> {
-    let key = tokio::task::spawn_blocking(move || SigningKey::generate(bits))
-        .await
-        .map_err(|_interrupted| KeysError::NotMade)??;
-    let sealed = seal(&key, master)?;
-    let row = NewKey::new(key.public(), &sealed);
+    let key = SealedKey::generate(bits, master).await?;
     let mut transaction = pool.begin().await?;
-    if store::insert(&mut transaction, &row, KeyState::Active, now).await? {
-        for kind in [EventKind::KeyGenerated, EventKind::KeyActivated] {
-            let event = Event::of_operator(now, entropy, kind).detail("kid", key.kid());
-            audit::record(&mut transaction, event).await?;
-        }
-        tracing::info!(kid = key.kid(), bits, "made the first signing key");
+    store::lock_set(&mut transaction).await?;
+    match publish(&mut transaction, &key, KeyState::Active, now).await {
+        Ok(()) => {}
+        Err(KeysError::ChangedElsewhere) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    for kind in [EventKind::KeyGenerated, EventKind::KeyActivated] {
+        audit::record(&mut transaction, event(kind, key.kid(), now, entropy)).await?;
     }
     transaction.commit().await?;
+    tracing::info!(kid = key.kid(), bits, "made the first signing key");
     Ok(())
 }

@@ -3,7 +3,12 @@
 //! Invariants:
 //! - One key signs at a time, and the database says which; every key that a live token may have been signed
 //!   with is in the key set.
-//! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere.
+//! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere. That of a
+//!   removed key is gone.
+//! - A key goes from `next` to `active` to `retired` to `removed`, and never back. Whoever moves one holds the lock
+//!   on the row of `key_set`, so that each step is taken once.
+//! - Each change of what is in the key set counts its version up. After a key was taken out before its time,
+//!   verifiers must not use an older version.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
 //!   must be live, the account active and the token not outdated, in one query; only then is there a [`CurrentUser`].
 //! - A client learns that its token is bad, and whether it has expired; the log learns why.
@@ -14,7 +19,10 @@ mod explain;
 mod keyring;
 pub mod keys;
 mod model;
+mod rewrap;
+mod rotation;
 mod routes;
+mod schedule;
 mod signing_key;
 mod store;
 
@@ -26,6 +34,8 @@ pub use error::{KeysError, TokensError};
 pub use explain::{Explanation, Step, explain};
 pub use keyring::PublishedSet;
 pub use model::{AccessToken, KeyState, KeySummary};
+pub use rewrap::{count_sealed_elsewhere, rewrap};
+pub use rotation::{KeyKeeper, Removal, Rotation, Upkeep, key_set_version};
 pub use routes::router;
 pub use signing_key::{SigningKey, SigningKeyError};
 
@@ -53,6 +63,7 @@ pub struct Tokens(Arc<Inner>);
 
 struct Inner {
     ring: KeyRing,
+    keeper: KeyKeeper,
     pool: Pool,
     master: MasterKey,
     rsa_bits: u32,
@@ -66,6 +77,7 @@ impl Tokens {
     pub fn new(config: &TokensConfig, pool: Pool, master: MasterKey) -> Self {
         Self(Arc::new(Inner {
             ring: KeyRing::new(pool.clone(), master.clone()),
+            keeper: KeyKeeper::new(config, pool.clone(), master.clone()),
             pool,
             master,
             rsa_bits: config.rsa_bits,
@@ -141,6 +153,47 @@ impl Tokens {
     /// The public keys that verifiers need.
     pub async fn key_set(&self, now: Timestamp) -> Result<PublishedSet, KeysError> {
         Ok(self.0.ring.current(now).await?.published().clone())
+    }
+
+    /// The same for a verifier that lacks something: the key `kid`, or the keys as of `version`. Where this replica
+    /// lacks it too, it asks the database, but no more than once a second.
+    async fn key_set_with(
+        &self,
+        kid: Option<&str>,
+        version: u64,
+        now: Timestamp,
+    ) -> Result<PublishedSet, KeysError> {
+        let ring = &self.0.ring;
+        let sought = match kid {
+            Some(kid) => ring
+                .seeking(kid, now)
+                .await
+                .and(ring.at_least(version, now).await),
+            None => ring.at_least(version, now).await,
+        };
+        match sought {
+            Ok(ring) => Ok(ring.published().clone()),
+            // What is in memory is better than nothing, and says of itself how new it is.
+            Err(_not_read) => self.key_set(now).await,
+        }
+    }
+
+    /// Does what the schedule of the signing keys asks for at `now`: publishes the next key ahead of time, lets it
+    /// sign when it is due, and removes retired keys. For a duty that runs every few minutes, on any replica.
+    pub async fn rotate_if_due(&self, now: Timestamp, entropy: &dyn Entropy) -> Result<Upkeep, KeysError> {
+        let done = self.0.keeper.rotate_if_due(now, entropy).await?;
+        for kid in &done.removed {
+            tracing::info!(kid, "removed a signing key whose tokens have all expired");
+        }
+        if let Some(rotation) = &done.rotation {
+            match rotation {
+                Rotation::Published { kid, .. } => tracing::info!(kid, "published the next signing key"),
+                Rotation::Activated { kid, .. } => tracing::info!(kid, "another key signs from now on"),
+                Rotation::Waiting { .. } => {}
+            }
+            self.0.ring.reread(now).await?;
+        }
+        Ok(done)
     }
 
     /// The `iss` claim: the URL under which clients know this installation.

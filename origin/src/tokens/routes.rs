@@ -2,20 +2,22 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRef, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use portcullis_shared::claims::AccessClaims;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::{AppState, Problem, RequestContext, is_known};
 use crate::rate_limit::Limiter;
 
 use super::{CurrentUser, Tokens, TokensError};
 
-/// How long a key set may be cached. A key is published for at least twice as long before it signs.
+/// How long a key set may be cached: [`MAX_AGE_SECONDS`](portcullis_shared::jwk::MAX_AGE_SECONDS). A key is
+/// published for at least twice as long before it signs.
 const JWKS_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The routes of this room.
@@ -32,12 +34,27 @@ where
         .route("/auth/verify", get(verify))
 }
 
+/// What the caller lacks. It is a hint: the answer is the key set in any case, and nothing else may hold it back.
+#[derive(Default, Deserialize)]
+struct Sought {
+    /// A key that the caller has met in a token.
+    kid: Option<String>,
+    /// The least version of the set that the caller may use.
+    version: Option<String>,
+}
+
 async fn jwks(
     State(tokens): State<Tokens>,
     context: RequestContext,
+    sought: Result<Query<Sought>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let set = tokens.key_set(context.now).await.map_err(TokensError::from)?;
+    let Query(sought) = sought.unwrap_or_default();
+    let version = sought.version.and_then(|version| version.parse().ok());
+    let set = tokens
+        .key_set_with(sought.kid.as_deref(), version.unwrap_or(0), context.now)
+        .await
+        .map_err(TokensError::from)?;
     let caching = [(CACHE_CONTROL, JWKS_CACHE_CONTROL), (ETAG, set.etag.clone())];
     if is_known(&headers, &set.etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
@@ -79,4 +96,15 @@ async fn verify(user: CurrentUser) -> Json<Verified> {
         active: true,
         claims: user.claims,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_set_may_be_cached_for_as_long_as_verifiers_keep_it() {
+        let expected = format!("public, max-age={}", portcullis_shared::jwk::MAX_AGE_SECONDS);
+        assert_eq!(JWKS_CACHE_CONTROL, expected);
+    }
 }

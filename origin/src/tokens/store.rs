@@ -1,4 +1,4 @@
-//! All SQL on `signing_keys`.
+//! All SQL on `signing_keys` and `key_set`.
 
 use portcullis_shared::jwk::RsaVerifyingKey;
 
@@ -7,6 +7,7 @@ use crate::kernel::secrets::Sealed;
 use crate::kernel::time::Timestamp;
 
 use super::model::{KeyState, KeySummary};
+use super::schedule::{self, ActiveKey, NextKey, Standing};
 
 /// A key that verifiers are told of.
 pub(super) struct PublishedKey {
@@ -40,22 +41,131 @@ impl<'k> NewKey<'k> {
     }
 }
 
-/// The keys of the key set at `now`: the active one first, then in the order of their names.
+/// The key set as it is at a moment.
+pub(super) struct PublishedKeys {
+    /// Which set it is: greater is newer.
+    pub(super) version: u64,
+    /// The active one first, then in the order of their names.
+    pub(super) keys: Vec<PublishedKey>,
+}
+
+/// The keys of the key set at `now`, and its version as of the same moment: one statement sees one snapshot.
 pub(super) async fn find_published(
     connection: &mut PgConnection,
     now: Timestamp,
-) -> Result<Vec<PublishedKey>, sqlx::Error> {
-    sqlx::query_as!(
-        PublishedKey,
-        r#"SELECT kid, state AS "state: KeyState", modulus, exponent,
-                  CASE WHEN state = 'active' THEN private_sealed END AS private_sealed,
-                  master_key_id
-           FROM signing_keys
-           WHERE state IN ('next', 'active', 'retired') AND (publish_until IS NULL OR publish_until > $1)
-           ORDER BY state <> 'active', kid"#,
+) -> Result<PublishedKeys, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT s.version, k.kid AS "kid?", k.state AS "state?: KeyState", k.modulus AS "modulus?",
+                  k.exponent AS "exponent?",
+                  CASE WHEN k.state = 'active' THEN k.private_sealed END AS private_sealed, k.master_key_id
+           FROM key_set s
+           LEFT JOIN signing_keys k ON k.state IN ('next', 'active', 'retired')
+                AND (k.publish_until IS NULL OR k.publish_until > $1)
+           ORDER BY k.state <> 'active', k.kid"#,
         now,
     )
     .fetch_all(connection)
+    .await?;
+    let version = rows.first().map_or(0, |row| row.version.unsigned_abs());
+    let keys = rows
+        .into_iter()
+        // A set without keys is one row without a key.
+        .filter_map(|row| {
+            Some(PublishedKey {
+                kid: row.kid?,
+                state: row.state?,
+                modulus: row.modulus?,
+                exponent: row.exponent?,
+                private_sealed: row.private_sealed,
+                master_key_id: row.master_key_id,
+            })
+        })
+        .collect();
+    Ok(PublishedKeys { version, keys })
+}
+
+/// How many keys the key set has at `now`.
+pub(super) async fn count_published(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM signing_keys
+           WHERE state IN ('next', 'active', 'retired') AND (publish_until IS NULL OR publish_until > $1)"#,
+        now,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Whoever changes what is in the key set, or which key signs, does this first: they take turns until they commit.
+pub(super) async fn lock_set(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT version FROM key_set FOR UPDATE")
+        .fetch_one(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts the key set's version up, because a key has entered it.
+pub(super) async fn advance_version(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE key_set SET version = version + 1")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts the version up and makes it the oldest that may be used, because a key was taken out before its time.
+pub(super) async fn forbid_older_versions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE key_set SET version = version + 1, minimum_version = version + 1")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The oldest version of the key set that may be used.
+pub(super) async fn find_minimum_version(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let version = sqlx::query_scalar!("SELECT minimum_version FROM key_set")
+        .fetch_one(connection)
+        .await?;
+    // The constraint key_set_minimum_version_check keeps it from being negative.
+    Ok(version.unsigned_abs())
+}
+
+/// The next and the active key.
+pub(super) async fn find_standing(connection: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT kid, state AS "state: KeyState", created_at, activated_at
+           FROM signing_keys WHERE state IN ('next', 'active')"#,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut standing = Standing::default();
+    for row in rows {
+        if row.state == KeyState::Next {
+            standing.next = Some(NextKey {
+                kid: row.kid,
+                published_at: row.created_at,
+            });
+        } else {
+            standing.active = Some(ActiveKey {
+                kid: row.kid,
+                activated_at: row.activated_at.unwrap_or(row.created_at),
+            });
+        }
+    }
+    Ok(standing)
+}
+
+/// The state of the key of this name.
+pub(super) async fn find_state(
+    connection: &mut PgConnection,
+    kid: &str,
+) -> Result<Option<KeyState>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT state AS "state: KeyState" FROM signing_keys WHERE kid = $1"#,
+        kid,
+    )
+    .fetch_optional(connection)
     .await
 }
 
@@ -63,7 +173,7 @@ pub(super) async fn find_published(
 pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<KeySummary>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT kid, state AS "state: KeyState", octet_length(modulus) AS "bytes!",
-                  created_at, activated_at, retired_at, publish_until
+                  created_at, activated_at, retired_at, publish_until, removed_at, master_key_id
            FROM signing_keys ORDER BY created_at, kid"#,
     )
     .fetch_all(connection)
@@ -75,15 +185,18 @@ pub(super) async fn list(connection: &mut PgConnection) -> Result<Vec<KeySummary
             state: row.state,
             bits: usize::try_from(row.bytes).unwrap_or_default() * 8,
             created_at: row.created_at,
+            activates_at: (row.state == KeyState::Next).then(|| schedule::activates_at(row.created_at)),
             activated_at: row.activated_at,
             retired_at: row.retired_at,
             publish_until: row.publish_until,
+            removed_at: row.removed_at,
+            master_key_id: row.master_key_id,
         })
         .collect())
 }
 
-/// Keeps `key` in the state `active` or `retired`; a retired one is published until it is removed by hand. False
-/// if it was to be active and there is an active one. Fails on `signing_keys_pkey` if the name is taken.
+/// Keeps `key` in the state `next`, `active` or `retired`; a retired one is published until it is removed by hand.
+/// False if it was to be active and there is an active one. Fails on `signing_keys_pkey` if the name is taken.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     key: &NewKey<'_>,
@@ -123,4 +236,124 @@ pub(super) async fn retire_active(
     )
     .fetch_optional(connection)
     .await
+}
+
+/// Lets the next key of this name sign. False if there is none, or if there is an active one.
+pub(super) async fn activate_next(
+    connection: &mut PgConnection,
+    kid: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE signing_keys SET state = 'active', activated_at = $2
+         WHERE kid = $1 AND state = 'next' AND NOT EXISTS (SELECT FROM signing_keys WHERE state = 'active')",
+        kid,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes the key of this name out of the key set, if it is in the state `from`, and forgets its private part.
+pub(super) async fn remove(
+    connection: &mut PgConnection,
+    kid: &str,
+    from: KeyState,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE signing_keys
+         SET state = 'removed', removed_at = $3, private_sealed = NULL, master_key_id = NULL
+         WHERE kid = $1 AND state = $2",
+        kid,
+        from.as_str(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Removes the retired keys that have left the key set by `now`, and names them.
+pub(super) async fn remove_expired(
+    connection: &mut PgConnection,
+    now: Timestamp,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "UPDATE signing_keys
+         SET state = 'removed', removed_at = $1, private_sealed = NULL, master_key_id = NULL
+         WHERE state = 'retired' AND publish_until <= $1 RETURNING kid",
+        now,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// A private part that is sealed under another master key than the current one.
+pub(super) struct SealedPrivateKey {
+    pub(super) kid: String,
+    pub(super) sealed: Sealed,
+}
+
+/// Up to `limit` of them whose names come after `after`, in the order of their names.
+pub(super) async fn find_sealed_elsewhere(
+    connection: &mut PgConnection,
+    current: &str,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<SealedPrivateKey>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT kid, private_sealed AS "private_sealed!", master_key_id AS "master_key_id!"
+           FROM signing_keys WHERE master_key_id <> $1 AND kid > $2 ORDER BY kid LIMIT $3"#,
+        current,
+        after,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SealedPrivateKey {
+            kid: row.kid,
+            sealed: Sealed {
+                key_id: row.master_key_id,
+                bytes: row.private_sealed,
+            },
+        })
+        .collect())
+}
+
+/// How many private parts are sealed under another master key than the current one.
+pub(super) async fn count_sealed_elsewhere(
+    connection: &mut PgConnection,
+    current: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM signing_keys WHERE master_key_id <> $1"#,
+        current,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Puts `new` in the place of `old`, unless somebody else has changed the row.
+pub(super) async fn reseal(
+    connection: &mut PgConnection,
+    kid: &str,
+    old: &Sealed,
+    new: &Sealed,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE signing_keys SET private_sealed = $4, master_key_id = $5
+         WHERE kid = $1 AND master_key_id = $2 AND private_sealed = $3",
+        kid,
+        old.key_id,
+        &old.bytes,
+        &new.bytes,
+        new.key_id,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

@@ -14,6 +14,7 @@ mod edge_signature;
 mod errors;
 mod flood;
 mod health;
+mod key_rotation;
 mod keys;
 mod log_secrets;
 mod outages;

@@ -39,8 +39,10 @@ pub struct Config {
     pub redis: RedisConfig,
     /// `[tokens]`
     pub tokens: TokensConfig,
-    /// `[secrets]`
+    /// `[secrets]`: the master key, and up to four others that only open.
     pub master_key: MasterKey,
+    /// The identifiers of those others.
+    pub old_master_key_ids: Vec<String>,
     /// `[edge]`: the keys under which the edge signs its requests; at most two, for rotation.
     pub edge_keys: Vec<SigningKey>,
     /// `[passwords]`
@@ -100,6 +102,9 @@ pub struct TokensConfig {
     /// For how long after a rotation the token just replaced is answered once more with the same successor.
     /// 0 to 600 s, default 60 s.
     pub refresh_replay: TimeDelta,
+    /// How long a signing key signs before the next one takes its place. 0 (`None`, never by itself) to 3650 days,
+    /// default 90.
+    pub rotation: Option<TimeDelta>,
 }
 
 /// `[limits]`: requests that are let through in a window.

@@ -31,7 +31,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let database = DatabaseConfig::read(database, mistakes);
     let redis = RedisConfig::read(redis, mistakes);
     let tokens = TokensConfig::read(tokens, mistakes);
-    let master_key = read_master_key(secrets, mistakes);
+    let (master_key, old_master_key_ids) = read_master_key(secrets, mistakes).unzip();
     let edge_keys = read_edge_keys(edge, mistakes);
     let passwords = read_passwords(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
@@ -43,6 +43,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         redis: redis?,
         tokens: tokens?,
         master_key: master_key?,
+        old_master_key_ids: old_master_key_ids?,
         edge_keys,
         passwords,
         limits,
@@ -137,6 +138,7 @@ impl TokensConfig {
         }
         let access_ttl = section.number("access_ttl_seconds", 900, 60..=3600);
         let replay = section.number("refresh_replay_seconds", 60, 0..=600);
+        let rotation_days = section.number("rotation_days", 90, 0..=3650);
         section.finish();
         Some(Self {
             issuer: issuer?,
@@ -146,11 +148,17 @@ impl TokensConfig {
             refresh_idle: TimeDelta::days(idle_days.into()),
             refresh_absolute: TimeDelta::days(absolute_days.into()),
             refresh_replay: TimeDelta::seconds(replay.into()),
+            rotation: (rotation_days > 0).then(|| TimeDelta::days(rotation_days.into())),
         })
     }
 }
 
-fn read_master_key((name, settings): Found, mistakes: &mut Mistakes) -> Option<MasterKey> {
+/// More master keys that only open than this are a rotation that was never finished.
+const MAX_OLD_MASTER_KEYS: usize = 4;
+
+/// The master key, and the identifiers of those that stand beside it.
+fn read_master_key((name, settings): Found, mistakes: &mut Mistakes) -> Option<(MasterKey, Vec<String>)> {
+    let length = MasterKey::LEN..=MasterKey::LEN;
     let mut section = Section::new(name, settings, mistakes);
     let id = section.text("master_key_id").unwrap_or_else(|| "1".to_owned());
     if !secret::is_key_id(&id) {
@@ -159,13 +167,31 @@ fn read_master_key((name, settings): Found, mistakes: &mut Mistakes) -> Option<M
     let key = section
         .required_text("master_key", "32 random bytes in base64")
         .and_then(|text| {
-            secret::decode(&text, MasterKey::LEN..=MasterKey::LEN)
-                .and_then(|key| MasterKey::new(id, key).map_err(|_| secret::SecretMistake::Length))
+            secret::decode(&text, length.clone())
                 .inspect_err(|mistake| section.mistake("master_key", mistake))
                 .ok()
         });
+    let mut old = Vec::new();
+    for (old_id, text) in section.table("old_master_keys") {
+        let place = format!("old_master_keys.{old_id}");
+        if !secret::is_key_id(&old_id) {
+            section.mistake(&place, secret::KEY_ID_RULE);
+        }
+        if old_id == id {
+            section.mistake(&place, "is the identifier of the master key itself");
+        }
+        match secret::decode(&text, length.clone()) {
+            Ok(key) => old.push((old_id, key)),
+            Err(mistake) => section.mistake(&place, mistake),
+        }
+    }
+    if old.len() > MAX_OLD_MASTER_KEYS {
+        section.mistake("old_master_keys", "may hold four keys at most");
+    }
     section.finish();
-    key
+    let old_ids = old.iter().map(|(id, _)| id.clone()).collect();
+    // The lengths have been checked; they are all that a master key asks for.
+    Some((MasterKey::with_others(id, key?, old).ok()?, old_ids))
 }
 
 fn read_edge_keys((name, settings): Found, mistakes: &mut Mistakes) -> Vec<SigningKey> {

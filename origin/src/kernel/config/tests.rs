@@ -55,6 +55,7 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(config.tokens.refresh_idle, TimeDelta::days(30));
     assert_eq!(config.tokens.refresh_absolute, TimeDelta::days(90));
     assert_eq!(config.tokens.refresh_replay, TimeDelta::seconds(60));
+    assert_eq!(config.tokens.rotation, Some(TimeDelta::days(90)));
     let passwords = config.passwords;
     assert_eq!(
         (passwords.memory_kib, passwords.iterations, passwords.parallelism),
@@ -67,6 +68,7 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(config.limits.password_checks_per_15_minutes.get(), 5);
     assert_eq!(config.default_tenant, "default");
     assert_eq!(config.master_key.id(), "1");
+    assert!(config.old_master_key_ids.is_empty());
     assert_eq!(
         (config.log.format, config.log.filter.as_str()),
         (LogFormat::Json, "info")
@@ -237,6 +239,55 @@ fn edge_keys_come_from_a_table_from_json_from_inline_toml_or_one_by_one() {
         text.contains("must be a table") && !text.contains("hunter2"),
         "{text}"
     );
+}
+
+#[test]
+fn old_master_keys_come_from_a_table_and_stand_beside_the_master_key() {
+    let other = "Xx7yRpKq0b1mWvTz4cUo9eJsLhDgNfAi2nQk8wEBtZY=";
+    let table = file(&format!("[secrets.old_master_keys]\n2025 = \"{other}\"\n"));
+    let config = Config::load(Some(table.path()), required()).unwrap();
+    assert_eq!(config.old_master_key_ids, ["2025"]);
+    let config = with(&[("PORTCULLIS__SECRETS__OLD_MASTER_KEYS__a", other)]).unwrap();
+    assert_eq!(config.old_master_key_ids, ["a"]);
+
+    let five = (1..=5)
+        .map(|n| format!("\"k{n}\":\"{other}\""))
+        .collect::<Vec<_>>();
+    for (keys, mistake) in [
+        (
+            format!("{{\"1\":\"{other}\"}}"),
+            "old_master_keys.1: is the identifier",
+        ),
+        (
+            format!("{{\"a b\":\"{other}\"}}"),
+            "old_master_keys.a b: a key identifier is",
+        ),
+        (
+            "{\"a\":\"AAAA\"}".to_owned(),
+            "old_master_keys.a: has the wrong length",
+        ),
+        (format!("{{{}}}", five.join(",")), "four keys at most"),
+        ("hunter2".to_owned(), "old_master_keys: must be a table of texts"),
+    ] {
+        let text = mistakes(&[("PORTCULLIS__SECRETS__OLD_MASTER_KEYS", &keys)]).join("\n");
+        assert!(text.contains(mistake), "{mistake:?}: {text}");
+        assert!(!text.contains(other) && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn signing_keys_rotate_by_themselves_unless_that_is_switched_off() {
+    let rotation =
+        |days| with(&[("PORTCULLIS__TOKENS__ROTATION_DAYS", days)]).map(|config| config.tokens.rotation);
+    assert_eq!(rotation("1").unwrap(), Some(TimeDelta::days(1)));
+    assert_eq!(rotation("0").unwrap(), None);
+    for wrong in ["-1", "3651", "often"] {
+        let text = rotation(wrong).unwrap_err().to_string();
+        assert!(
+            text.contains("tokens.rotation_days: must be a whole number from 0 to 3650"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
