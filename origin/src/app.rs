@@ -21,7 +21,7 @@ use crate::mail::{Letter, MailSetupError, Mailer};
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{KeysError, Tokens};
-use crate::{accounts, clients, http, login, tokens};
+use crate::{access, accounts, clients, feed, http, login, revocations, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -98,6 +98,8 @@ impl App {
     pub fn router(&self) -> Router {
         let routes = Router::new()
             .merge(tokens::router::<Self>())
+            .merge(access::router::<Self>())
+            .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
             .merge(login::router::<Self>());
         http::application(routes, self.clone())
@@ -107,6 +109,11 @@ impl App {
     pub async fn run_jobs(&self, stop: CancellationToken) {
         let jobs = Jobs::new(self.clone(), self.core.clock())
             .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .duty(
+                "purge_expired_revocations",
+                "*/10 * * * *",
+                purge_expired_revocations,
+            )
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
@@ -129,6 +136,12 @@ async fn send_letter(app: App, now: Timestamp, letter: Letter) -> Result<(), Job
             accounts::find_recipient(connection, tenant, user).boxed()
         })
         .await
+}
+
+async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let lifetime = revocations::lifetime(app.core.config().tokens.access_ttl);
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(revocations::purge_expired(&mut connection, lifetime, now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -1,18 +1,22 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
-//! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← accounts ← sessions ← tokens ←
-//! clients ← login`. `app` wires them together and `cli` starts them; no room imports those two.
+//! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← revocations ← accounts ←
+//! sessions ← tokens ← access, clients, feed ← login`. `app` wires them together and `cli` starts them; no room imports
+//! those two.
 
+pub mod access;
 pub mod accounts;
 pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod clients;
+pub mod feed;
 pub mod http;
 pub mod jobs;
 pub mod kernel;
 pub mod login;
 pub mod mail;
 pub mod rate_limit;
+pub mod revocations;
 pub mod sessions;
 pub mod tokens;

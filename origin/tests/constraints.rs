@@ -22,6 +22,8 @@ INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at,
      '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000e1',
      '00000000-0000-0000-0000-0000000000c1', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', '{pwd}', 'aal1');
 INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
+INSERT INTO revocations VALUES
+    (1, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', NULL, NULL, 'epoch');
 INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at)
     VALUES ('waiting', 'next', decode(repeat('ff', 256), 'hex'), '\\x010001', '\\x00', '1', 'epoch');
 ";
@@ -39,7 +41,7 @@ const SESSION_COPY: &str = "INSERT INTO sessions SELECT";
 type Case = (&'static str, String);
 
 fn cases() -> Vec<Case> {
-    [people(), keys(), sessions(), events()].concat()
+    [people(), keys(), sessions(), events(), revocations()].concat()
 }
 
 /// `tenants` and `users`.
@@ -275,6 +277,35 @@ fn events() -> Vec<Case> {
             "INSERT INTO audit_events (id, detail, type, occurred_at)
              VALUES (gen_random_uuid(), '[]', 'logged_in', 'epoch')"
                 .to_owned(),
+        ),
+    ]
+}
+
+/// `revocation_state` and `revocations`.
+fn revocations() -> Vec<Case> {
+    let revocations = |set: &str| format!("UPDATE revocations SET {set}");
+    let state = |set: &str| format!("UPDATE revocation_state SET {set}");
+    vec![
+        (
+            "revocation_state_pkey",
+            "INSERT INTO revocation_state (epoch, seq) VALUES (1, 0)".to_owned(),
+        ),
+        ("revocation_state_singleton_check", state("singleton = false")),
+        ("revocation_state_epoch_check", state("epoch = -1")),
+        ("revocation_state_seq_check", state("seq = -1")),
+        (
+            "revocations_pkey",
+            "INSERT INTO revocations SELECT * FROM revocations".to_owned(),
+        ),
+        (
+            "revocations_tenant_id_fkey",
+            revocations("tenant_id = gen_random_uuid()"),
+        ),
+        ("revocations_seq_check", revocations("seq = 0")),
+        ("revocations_about_check", revocations("session_id = NULL")),
+        (
+            "revocations_not_before_check",
+            revocations("not_before = 'epoch'"),
         ),
     ]
 }

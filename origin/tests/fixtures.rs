@@ -25,6 +25,7 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "REGISTER_PER_HOUR",
         "DEFAULT_PER_MINUTE",
         "REFRESH_PER_MINUTE_SESSION",
+        "PASSWORD_CHECKS_PER_15_MINUTES",
     ] {
         settings.insert(format!("PORTCULLIS__LIMITS__{limit}"), "100000".into());
     }
@@ -149,4 +150,36 @@ pub(crate) async fn count(server: &TestServer, sql: &'static str) -> i64 {
 
 pub(crate) fn moment(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
+}
+
+/// Two servers on one database, as replicas are.
+pub(crate) async fn replicas() -> [TestServer; 2] {
+    let mut master_key = None;
+    let first = TestServer::start_with(|settings| {
+        without_limits(settings);
+        master_key = settings.get("PORTCULLIS__SECRETS__MASTER_KEY").cloned();
+    })
+    .await;
+    let url = first.database.as_ref().unwrap().url().to_owned();
+    let second = TestServer::start_on(&url, |settings| {
+        without_limits(settings);
+        settings.insert("PORTCULLIS__SECRETS__MASTER_KEY".into(), master_key.unwrap());
+    })
+    .await;
+    [first, second]
+}
+
+/// The text at this place of a document.
+pub(crate) fn text(body: &Value, pointer: &str) -> String {
+    body.pointer(pointer).unwrap().as_str().unwrap().to_owned()
+}
+
+/// Asserts that an access token is refused as one that a refresh would mend.
+pub(crate) async fn assert_stale(response: Response) {
+    let challenge = response.headers()["www-authenticate"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert_refused(response, 401, "invalid_token").await;
+    assert!(challenge.contains("expired"), "{challenge}");
 }

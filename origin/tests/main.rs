@@ -10,14 +10,17 @@
 
 mod common;
 
+mod account_standing;
 mod audit;
 mod bearer;
 mod body;
 mod boundary;
+mod change_password;
 mod clients;
 mod constraints;
 mod edge_signature;
 mod explain;
+mod feed_reader;
 mod fixtures;
 mod health;
 mod introspection;
@@ -30,11 +33,15 @@ mod mail;
 mod migrations;
 mod overload;
 mod refresh;
+mod refresh_model;
+mod refresh_races;
 mod registration;
 mod revocation_endpoint;
+mod revocation_feed;
 mod rewrap;
 mod rooms;
 mod serving;
+mod session_management;
 mod sessions;
 mod signing_keys;
 mod startup;

@@ -10,13 +10,9 @@ use serde_json::{Value, json};
 
 use crate::common::TestServer;
 use crate::fixtures::{
-    assert_refused, audit_trail, body_of, count, execute, login, me, refresh, register, server, try_refresh,
-    without_limits,
+    assert_refused, audit_trail, body_of, count, execute, login, me, refresh, register, replicas, server,
+    text, try_refresh,
 };
-
-fn text(body: &Value, pointer: &str) -> String {
-    body.pointer(pointer).unwrap().as_str().unwrap().to_owned()
-}
 
 #[tokio::test]
 async fn a_refresh_gives_the_user_and_both_tokens_anew() {
@@ -347,17 +343,7 @@ async fn thirty_one_refreshes_of_one_session_in_a_minute_are_too_many() {
 
 #[tokio::test]
 async fn a_second_replica_goes_on_with_the_tokens_of_the_first() {
-    let mut master_key = None;
-    let first = TestServer::start_with(|settings| {
-        without_limits(settings);
-        master_key = settings.get("PORTCULLIS__SECRETS__MASTER_KEY").cloned();
-    })
-    .await;
-    let second = TestServer::start_on(first.database.as_ref().unwrap().url(), |settings| {
-        without_limits(settings);
-        settings.insert("PORTCULLIS__SECRETS__MASTER_KEY".into(), master_key.unwrap());
-    })
-    .await;
+    let [first, second] = replicas().await;
     let person = register(&first, "ada@example.com").await;
     second.clock.advance(TimeDelta::seconds(1));
     assert_eq!(me(&second, &person.access).await.status(), StatusCode::OK);

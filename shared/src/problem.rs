@@ -58,6 +58,8 @@ catalogue! {
     MalformedPath = "malformed_path", 400, "The path is not in its normal form";
     /// Credentials in two places.
     AmbiguousCredentials = "ambiguous_credentials", 400, "The request carries more than one credential";
+    /// The new password is the current one.
+    PasswordUnchanged = "password_unchanged", 400, "The new password is the current one";
     /// `X-Tenant` names no tenant.
     UnknownTenant = "unknown_tenant", 400, "The tenant does not exist";
     /// No access token, or not a good one.

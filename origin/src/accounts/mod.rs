@@ -5,6 +5,8 @@
 //! - What reaches the store is parsed: an [`EmailAddress`], a [`PersonName`], a [`PhoneNumber`], a password
 //!   that is neither too short nor too long, nor too weak ([`password`]).
 //! - A deleted account is found by nobody.
+//! - What tokens say of an account is true, or its older tokens are stale: whoever changes it outdates them
+//!   ([`outdate_tokens`]), here for this server and in the same transaction for the edge.
 //! - This room writes `tenants` and `users`; nobody else does.
 
 mod email;
@@ -18,7 +20,7 @@ use std::net::IpAddr;
 
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use error::AccountsError;
-pub use model::{Credentials, KycStatus, NewUser, Role, User, UserStatus, UserView};
+pub use model::{Credentials, KycStatus, NewUser, Role, StatusChange, User, UserStatus, UserView};
 pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
 
 use crate::kernel::db::PgConnection;
@@ -26,6 +28,7 @@ use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::PasswordHash;
 use crate::kernel::time::Timestamp;
 use crate::mail::Recipient;
+use crate::revocations::{self, Revocation};
 
 /// The tenant that clients call `slug`.
 pub async fn tenant(connection: &mut PgConnection, slug: &str) -> Result<TenantId, AccountsError> {
@@ -50,6 +53,14 @@ pub async fn find_recipient(
     user: UserId,
 ) -> Result<Option<Recipient>, AccountsError> {
     Ok(store::find_recipient(connection, tenant, user).await?)
+}
+
+/// What the password of this account hashes to; `None` where it has none, or is gone.
+pub async fn find_password(
+    connection: &mut PgConnection,
+    user: &User,
+) -> Result<Option<PasswordHash>, AccountsError> {
+    Ok(store::find_password(connection, user).await?)
 }
 
 /// Makes an account that is signed in to, from `ip`, at once. Belongs in the transaction that opens its session.
@@ -79,4 +90,66 @@ pub async fn record_login(
         last_login_at: Some(now),
         ..user
     }))
+}
+
+/// The account with this address in this tenant, its row locked until the transaction ends: changes of one account,
+/// and sign-ins to it, take turns.
+pub async fn lock(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    email: &EmailAddress,
+) -> Result<Option<User>, AccountsError> {
+    Ok(store::lock_user(connection, tenant, email).await?)
+}
+
+/// Gives an account that the caller has locked another status.
+pub async fn set_status(
+    connection: &mut PgConnection,
+    user: &User,
+    status: UserStatus,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    Ok(store::set_status(connection, user, status, now).await?)
+}
+
+/// Gives an account that the caller has locked another global role. Its tokens name the role it had: the caller
+/// outdates them.
+pub async fn set_role(
+    connection: &mut PgConnection,
+    user: &User,
+    role: Role,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    Ok(store::set_role(connection, user, role, now).await?)
+}
+
+/// Replaces the password `checked` by `new`, and takes the lock on the row. False, and nothing done, if the account
+/// is not active or its password is another one by now: either may have changed while the hashes were computed.
+pub async fn replace_password(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+    new: &PasswordHash,
+    now: Timestamp,
+) -> Result<bool, AccountsError> {
+    Ok(store::replace_password(connection, user, checked, new, now).await?)
+}
+
+/// Makes all access tokens stale that were issued for this account up to the end of the present second; a refresh
+/// gives a good one. It publishes, so that it comes last in a transaction (see [`revocations`]); the row of the
+/// account has been locked before.
+pub async fn outdate_tokens(
+    connection: &mut PgConnection,
+    user: &User,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    let not_before = revocations::not_before(now);
+    store::raise_tokens_not_before(connection, user, not_before).await?;
+    let stale = Revocation::Subject {
+        tenant: user.tenant_id,
+        user: user.id,
+        not_before,
+    };
+    revocations::publish(connection, &[stale], now).await?;
+    Ok(())
 }

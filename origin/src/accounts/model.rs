@@ -48,6 +48,55 @@ pub enum UserStatus {
     Disabled,
 }
 
+impl UserStatus {
+    /// The name in the database and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Locked => "locked",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// What an operator may do about an account's right to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusChange {
+    /// Suspend it for a while.
+    Lock,
+    /// End the suspension.
+    Unlock,
+    /// Close it.
+    Disable,
+    /// Open it again.
+    Enable,
+}
+
+impl StatusChange {
+    /// What the account is afterwards.
+    #[must_use]
+    pub const fn target(self) -> UserStatus {
+        match self {
+            Self::Lock => UserStatus::Locked,
+            Self::Disable => UserStatus::Disabled,
+            Self::Unlock | Self::Enable => UserStatus::Active,
+        }
+    }
+
+    /// Whether it can be done to an account that is `from`. A suspended account may be closed; a closed one is not
+    /// suspended, and is not opened by ending a suspension.
+    #[must_use]
+    pub const fn applies_to(self, from: UserStatus) -> bool {
+        match self {
+            Self::Lock => matches!(from, UserStatus::Active),
+            Self::Unlock => matches!(from, UserStatus::Locked),
+            Self::Disable => matches!(from, UserStatus::Active | UserStatus::Locked),
+            Self::Enable => matches!(from, UserStatus::Disabled),
+        }
+    }
+}
+
 /// How far the identity check of the account's holder has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +141,25 @@ pub struct User {
     pub created_at: Timestamp,
     /// When somebody last signed in to it.
     pub last_login_at: Option<Timestamp>,
+    /// Access tokens that were issued before this moment are stale. Whole seconds; `None` if none ever was.
+    pub tokens_not_before: Option<Timestamp>,
+}
+
+impl User {
+    /// The words that a guesser who knows the account would try first as its password.
+    #[must_use]
+    pub fn guessable_words(&self) -> Vec<String> {
+        let local_part = self.email.rsplit_once('@').map_or("", |(local, _)| local);
+        guessable_words(&self.email, local_part, [&self.first_name, &self.last_name])
+    }
+}
+
+fn guessable_words(email: &str, local_part: &str, names: [&str; 2]) -> Vec<String> {
+    [email, local_part]
+        .into_iter()
+        .chain(names)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// An account and the hash of its password, for the room that checks it.
@@ -121,11 +189,7 @@ impl NewUser {
     #[must_use]
     pub fn guessable_words(&self) -> Vec<String> {
         let names = [self.first_name.as_str(), self.last_name.as_str()];
-        [self.email.as_str(), self.email.local_part()]
-            .into_iter()
-            .chain(names)
-            .map(str::to_owned)
-            .collect()
+        guessable_words(self.email.as_str(), self.email.local_part(), names)
     }
 }
 

@@ -39,6 +39,12 @@ pub enum UnfitPassword {
 }
 
 impl UnfitPassword {
+    /// What is wrong, for the person who chose the password.
+    #[must_use]
+    pub fn message(&self) -> String {
+        format!("The password {self}")
+    }
+
     /// The code in an answer's `errors`.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -34,7 +34,7 @@ pub(super) async fn find_credentials(
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, password_hash,
                   first_name, last_name, phone, phone_verified, role AS "role: Role",
                   status AS "status: UserStatus", kyc_status AS "kyc_status: KycStatus", kyc_level,
-                  created_at, last_login_at
+                  created_at, last_login_at, tokens_not_before
            FROM users WHERE tenant_id = $1 AND email = $2 AND deleted_at IS NULL"#,
         tenant.uuid(),
         email.as_str(),
@@ -58,6 +58,7 @@ pub(super) async fn find_credentials(
             kyc_level: row.kyc_level,
             created_at: row.created_at,
             last_login_at: row.last_login_at,
+            tokens_not_before: row.tokens_not_before,
         },
     }))
 }
@@ -98,7 +99,7 @@ pub(super) async fn insert_user(
            RETURNING id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified,
                      first_name, last_name, phone, phone_verified, role AS "role: Role",
                      status AS "status: UserStatus", kyc_status AS "kyc_status: KycStatus", kyc_level,
-                     created_at, last_login_at"#,
+                     created_at, last_login_at, tokens_not_before"#,
         id.uuid(),
         tenant.uuid(),
         new.email.as_str(),
@@ -134,4 +135,115 @@ pub(super) async fn record_login(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// What the password of this account hashes to.
+pub(super) async fn find_password(
+    connection: &mut PgConnection,
+    user: &User,
+) -> Result<Option<PasswordHash>, sqlx::Error> {
+    let hash = sqlx::query_scalar!(
+        "SELECT password_hash FROM users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(hash.flatten().map(PasswordHash::from_stored))
+}
+
+/// The account with this address, its row locked until the transaction ends.
+pub(super) async fn lock_user(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    email: &EmailAddress,
+) -> Result<Option<User>, sqlx::Error> {
+    // Not FOR UPDATE: rows that point to this one may be inserted meanwhile.
+    sqlx::query_as!(
+        User,
+        r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
+                  last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+           FROM users WHERE tenant_id = $1 AND email = $2 AND deleted_at IS NULL
+           FOR NO KEY UPDATE"#,
+        tenant.uuid(),
+        email.as_str(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+pub(super) async fn set_status(
+    connection: &mut PgConnection,
+    user: &User,
+    status: UserStatus,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET status = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        status.as_str(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn set_role(
+    connection: &mut PgConnection,
+    user: &User,
+    role: Role,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET role = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        role.as_str(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Replaces the password, provided that the account is active and its password still `checked`. False if not.
+pub(super) async fn replace_password(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+    new: &PasswordHash,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE users SET password_hash = $4, updated_at = $5
+         WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 AND status = 'active' AND deleted_at IS NULL",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        checked.expose(),
+        new.expose(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Moves the moment forward, never back: replicas whose clocks differ may come in either order.
+pub(super) async fn raise_tokens_not_before(
+    connection: &mut PgConnection,
+    user: &User,
+    not_before: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET tokens_not_before = GREATEST(tokens_not_before, $3) WHERE tenant_id = $1 AND id = $2",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        not_before,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -27,6 +27,26 @@ pub enum EventKind {
     TokenRevoked,
     /// Somebody failed to authenticate as a service client.
     ClientRefused,
+    /// A session was ended by its owner from another one.
+    SessionRevoked,
+    /// Several sessions of one account were ended at once.
+    SessionsRevoked,
+    /// A password was replaced by its owner.
+    PasswordChanged,
+    /// Somebody who is signed in did not know the password of the account.
+    PasswordRefused,
+    /// An account was suspended.
+    AccountLocked,
+    /// The suspension of an account was ended.
+    AccountUnlocked,
+    /// An account was closed.
+    AccountDisabled,
+    /// An account was opened again.
+    AccountEnabled,
+    /// An account was given another global role.
+    RoleChanged,
+    /// The revocation feed began a new epoch, because the database was set back to an earlier state.
+    FeedEpochBegun,
     /// A signing key was made.
     KeyGenerated,
     /// A signing key was brought in from outside.
@@ -54,6 +74,16 @@ impl EventKind {
             Self::LoggedOut => "logged_out",
             Self::TokenRevoked => "token_revoked",
             Self::ClientRefused => "client_refused",
+            Self::SessionRevoked => "session_revoked",
+            Self::SessionsRevoked => "sessions_revoked",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordRefused => "password_refused",
+            Self::AccountLocked => "account_locked",
+            Self::AccountUnlocked => "account_unlocked",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountEnabled => "account_enabled",
+            Self::RoleChanged => "role_changed",
+            Self::FeedEpochBegun => "feed_epoch_begun",
             Self::KeyGenerated => "key_generated",
             Self::KeyImported => "key_imported",
             Self::KeyActivated => "key_activated",

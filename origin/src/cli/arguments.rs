@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
 
@@ -68,6 +68,12 @@ pub(super) enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+
+    /// Change what accounts may do
+    Users {
+        #[command(subcommand)]
+        command: UsersCommand,
     },
 }
 
@@ -185,4 +191,52 @@ pub(super) enum TokenCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UsersCommand {
+    /// Suspend an account for a while: all of its sessions end, and nobody signs in to it
+    Lock(UserArguments),
+
+    /// End the suspension of an account
+    Unlock(UserArguments),
+
+    /// Close an account: all of its sessions end, and nobody signs in to it
+    Disable(UserArguments),
+
+    /// Open a closed account again
+    Enable(UserArguments),
+
+    /// Give an account another global role
+    ///
+    /// Its sessions go on; access tokens that name the old role are refused within 5 seconds, and a refresh gives one
+    /// that names the new role.
+    Role {
+        #[command(flatten)]
+        user: UserArguments,
+
+        /// The role it is to have
+        #[arg(value_enum)]
+        role: RoleArgument,
+    },
+}
+
+/// Which account is meant.
+#[derive(Debug, Args)]
+pub(super) struct UserArguments {
+    /// The email address of the account
+    pub(super) email: String,
+
+    /// The tenant that it lives in, by its slug; the default tenant if absent
+    #[arg(long, value_name = "SLUG")]
+    pub(super) tenant: Option<String>,
+}
+
+/// A global role.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RoleArgument {
+    /// Buys and owns tickets
+    Customer,
+    /// Runs the installation
+    Admin,
 }

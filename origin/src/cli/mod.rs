@@ -11,6 +11,7 @@ mod keys;
 mod migrate;
 mod serve;
 mod token;
+mod users;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -99,6 +100,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Token {
             command: TokenCommand::Explain { token, json },
         } => token::explain(load()?, token, json),
+        Command::Users { command } => users::run(load()?, command),
     }
 }
 

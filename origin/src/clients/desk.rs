@@ -4,7 +4,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::audit::{self, Event, EventKind};
+use crate::audit::{Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::sessions::{self, ChainOwner, Inspection, RevocationReason, Sessions, looks_like_refresh_token};
 use crate::tokens::{Authenticated, Tokens, TokensError};
@@ -102,24 +102,11 @@ impl Desk {
         };
         let owner = found.owner();
         let reason = RevocationReason::ClientRevoked;
+        let event = Event::of_request(context, EventKind::TokenRevoked)
+            .detail("client_id", request.client.id())
+            .detail("token_type", found.kind());
         let mut transaction = self.app.pool().begin().await?;
-        let ended = sessions::revoke(
-            &mut transaction,
-            owner.session_id,
-            owner.user_id,
-            reason,
-            context.now,
-        )
-        .await?;
-        if ended {
-            let event = Event::of_request(context, EventKind::TokenRevoked)
-                .tenant(owner.tenant_id)
-                .subject(owner.user_id)
-                .session(owner.session_id)
-                .detail("client_id", request.client.id())
-                .detail("token_type", found.kind());
-            audit::record(&mut transaction, event).await?;
-        }
+        sessions::revoke(&mut transaction, owner, reason, event, context.now).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -150,7 +137,7 @@ impl Desk {
     ) -> Result<Option<Authenticated>, ClientsError> {
         match self.tokens.authenticate(token.expose_secret(), context.now).await {
             Ok(authenticated) => Ok(Some(authenticated)),
-            Err(TokensError::Refused(_) | TokensError::SessionOver) => Ok(None),
+            Err(TokensError::Refused(_) | TokensError::SessionOver | TokensError::Outdated) => Ok(None),
             Err(
                 error @ (TokensError::Missing
                 | TokensError::Ambiguous

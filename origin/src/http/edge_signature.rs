@@ -4,7 +4,7 @@
 //! - A request that claims to be signed is signed, or is refused: a bad signature is never ignored.
 //! - Without a signature, no handler sees a header that only the edge may set.
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::HOST;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -24,25 +24,56 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
     let (mut parts, body) = request.into_parts();
     let claims_a_signature =
         parts.headers.contains_key("signature-input") || parts.headers.contains_key("signature");
-    if claims_a_signature {
-        if let Err(problem) = verify(&parts, &app.config().edge_keys, app.clock().now()) {
-            return problem.into_response();
+    let key = if claims_a_signature {
+        match verify(&parts, &app.config().edge_keys, app.clock().now()) {
+            Ok(key) => Some(key),
+            Err(problem) => return problem.into_response(),
         }
     } else {
         for name in identity::HEADERS {
             parts.headers.remove(name);
         }
-    }
-    match RequestContext::new(&app, &parts, claims_a_signature) {
+        None
+    };
+    match RequestContext::new(&app, &parts, key.is_some()) {
         Ok(context) => {
             parts.extensions.insert(context);
+            if let Some(key) = key {
+                parts.extensions.insert(EdgeKey(key));
+            }
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<(), Problem> {
+/// The key that the edge signed a request with.
+#[derive(Clone)]
+struct EdgeKey(SigningKey);
+
+/// A request of the edge itself, such as for the revocation feed: signed, and not forwarded for a client. An extractor,
+/// so that a handler that has one answers nobody else; it comes before those that read what was sent.
+pub struct OfTheEdge {
+    /// The key that the request was signed with, and that its answer is to be signed with.
+    pub key: SigningKey,
+}
+
+impl<S: Sync> FromRequestParts<S> for OfTheEdge {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        // What the edge forwards it signs too, and a route table that forwards too much must not make it a deputy.
+        let is_forwarded = parts.headers.contains_key(identity::CLIENT_IP);
+        match parts.extensions.get::<EdgeKey>() {
+            Some(EdgeKey(key)) if !is_forwarded => Ok(Self { key: key.clone() }),
+            Some(_) | None => Err(Problem::new(ProblemCode::InvalidEdgeSignature)
+                .detail("Only the edge may ask for this, and not on behalf of a client.")),
+        }
+    }
+}
+
+/// Verifies the signature and says with which of the keys it was made.
+fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<SigningKey, Problem> {
     let refused = || {
         Problem::new(ProblemCode::InvalidEdgeSignature)
             .detail("The request claims to come from the edge, but its signature does not hold.")
@@ -68,13 +99,14 @@ fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<(), Prob
         query: parts.uri.query(),
         headers: &headers,
     };
-    request_signature::verify(
+    let parameters = request_signature::verify(
         &request,
         only("signature-input")?,
         only("signature")?,
         keys,
         now.timestamp(),
     )
-    .map(|_parameters| ())
-    .map_err(|error| refused().caused_by(error))
+    .map_err(|error| refused().caused_by(error))?;
+    let key = keys.iter().find(|key| key.keyid == parameters.keyid);
+    key.cloned().ok_or_else(refused)
 }

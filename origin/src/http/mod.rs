@@ -7,22 +7,27 @@
 //! - Causes are logged once, here; what a client sees names none.
 
 mod body;
+mod conditional;
 mod context;
 mod edge_signature;
 mod form;
 mod health;
 mod observe;
 mod problem;
+mod query;
 mod server;
 mod state;
 mod strict_json;
 mod validation;
 
 pub use body::Valid;
+pub use conditional::is_known;
 pub use context::{RequestContext, RequestId};
+pub use edge_signature::OfTheEdge;
 pub use form::{Form, MalformedForm, Parameters};
 pub use health::Readiness;
 pub use problem::{Challenge, Problem};
+pub use query::Query;
 pub use server::{Stop, serve};
 pub use state::AppState;
 pub use validation::{Validate, Violations};

@@ -178,10 +178,11 @@ impl Desk {
             }
             Presented::Reused(owner) => {
                 // Who presented it is exactly what is not known: there is no actor.
-                let event = session_event(context, EventKind::RefreshReused, owner);
+                let event = Event::of_request(context, EventKind::RefreshReused);
                 let letter = Letter::SessionEndedByReuse { event: event.id() };
-                audit::record(&mut transaction, event).await?;
                 self.mailer.enqueue(&mut transaction, letter).await?;
+                let reason = RevocationReason::RefreshTokenReused;
+                sessions::revoke(&mut transaction, owner, reason, event, context.now).await?;
                 transaction.commit().await?;
                 Err(LoginError::RefreshTokenReused)
             }
@@ -297,11 +298,8 @@ async fn end_session(
     context: &RequestContext,
     owner: ChainOwner,
 ) -> Result<(), LoginError> {
-    let reason = RevocationReason::Logout;
-    if sessions::revoke(connection, owner.session_id, owner.user_id, reason, context.now).await? {
-        let event = session_event(context, EventKind::LoggedOut, owner);
-        audit::record(connection, event.actor(owner.user_id)).await?;
-    }
+    let event = Event::of_request(context, EventKind::LoggedOut).actor(owner.user_id);
+    sessions::revoke(connection, owner, RevocationReason::Logout, event, context.now).await?;
     Ok(())
 }
 

@@ -9,8 +9,6 @@ use crate::kernel::passwords::HasherError;
 use crate::sessions::SessionsError;
 use crate::tokens::KeysError;
 
-use super::model::password_message;
-
 /// How long a client is asked to wait when an operator has suspended the account: nobody knows how long that
 /// will be, so this is only a pause between questions.
 const LOCKED_RETRY_AFTER_SECONDS: u64 = 900;
@@ -62,7 +60,7 @@ impl From<LoginError> for Problem {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
             }
             LoginError::UnfitPassword(error) => {
-                Self::validation_failed(Vec::new()).field("password", error.code(), &password_message(&error))
+                Self::validation_failed(Vec::new()).field("password", error.code(), &error.message())
             }
             LoginError::InvalidRefreshToken => Self::new(ProblemCode::InvalidRefreshToken),
             LoginError::RefreshTokenReused => Self::new(ProblemCode::RefreshTokenReused)

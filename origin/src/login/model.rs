@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::password::{self, UnfitPassword};
+use crate::accounts::password;
 use crate::accounts::{EmailAddress, InvalidName, NewUser, PersonName, PhoneNumber, User, UserView};
 use crate::http::{Validate, Violations};
 use crate::kernel::ids::SessionId;
@@ -76,13 +76,8 @@ fn parse_name(violations: &mut Violations, field: &str, text: &str) -> Option<Pe
 
 fn parse_password(violations: &mut Violations, text: &SecretString) -> Option<Password> {
     password::check_length(text)
-        .map_err(|error| violations.add("password", error.code(), &password_message(&error)))
+        .map_err(|error| violations.add("password", error.code(), &error.message()))
         .ok()
-}
-
-/// What is wrong with a password, for the person who chose it.
-pub(super) fn password_message(error: &UnfitPassword) -> String {
-    format!("The password {error}")
 }
 
 fn parse_phone(violations: &mut Violations, text: &str) -> Option<PhoneNumber> {

@@ -225,6 +225,41 @@ mod tests {
             }
         }
 
+        /// The design has two windows: one for the direct predecessor in any case, and a longer one while its
+        /// successor has never been presented. Decision 3 says that the second makes the first idle.
+        #[test]
+        fn the_two_windows_of_the_design_decide_as_the_one_does(steps in prop::collection::vec(step(), 1..60)) {
+            const SHORT: TimeDelta = TimeDelta::seconds(10);
+            let mut now = at(0);
+            let mut row = ChainState { generation: 0, rotated_at: now, ..chain() };
+            let mut presented_before = std::collections::BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Wait(seconds) => now += TimeDelta::seconds(seconds % 30),
+                    Step::Revoke => {}
+                    Step::Present(presented) => {
+                        row.idle_expires_at = now + IDLE;
+                        row.absolute_expires_at = now + IDLE;
+                        let age = now - row.rotated_at;
+                        let is_direct_predecessor = presented + 1 == row.generation;
+                        let successor_was_presented = presented_before.contains(&(presented + 1));
+                        let by_two_windows = is_direct_predecessor
+                            && (age < SHORT || (!successor_was_presented && age < WINDOW));
+                        prop_assert!(!(is_direct_predecessor && successor_was_presented));
+                        let verdict = judge(presented, &row, now, WINDOW);
+                        prop_assert_eq!(verdict == Judgement::Replay, by_two_windows);
+                        if verdict == Judgement::Rotate {
+                            row.generation += 1;
+                            row.rotated_at = now;
+                        }
+                        if presented < row.generation {
+                            presented_before.insert(presented);
+                        }
+                    }
+                }
+            }
+        }
+
         #[test]
         fn no_two_presentations_of_one_generation_rotate(times in prop::collection::vec(0_i64..200, 2..20)) {
             let mut row = ChainState { generation: 0, rotated_at: at(0), ..chain() };

@@ -8,6 +8,9 @@
 //! - Refreshing and revoking take the same lock, so that no token is given out for a session that has ended.
 //! - A token that was replaced for good ends its session when it is seen again. The caller commits that
 //!   before it answers.
+//! - A session ends early through [`revoke`] or [`revoke_all_but`] and in no other way: the row, the audit of it and
+//!   what the edge is told are one transaction, in this order.
+//! - An identifier is never used again, nor a session revived: what has ended stays so.
 //! - Refusing a token is the same work whatever is wrong with it.
 
 mod error;
@@ -28,17 +31,19 @@ pub use inspect::Inspection;
 pub use judge::{ChainState, Judgement, judge};
 pub use keys::{count_sealed_elsewhere, rewrap};
 pub use model::{
-    Accepted, Acr, Authentication, ChainOwner, Lifetimes, LiveSession, NewSession, Opened, Presented,
-    RevocationReason, Session, Standing,
+    Accepted, Acr, Authentication, ChainOwner, Lifetimes, ListedSession, LiveSession, NewSession, Opened,
+    Presented, RevocationReason, Session, Standing,
 };
 pub use refresh_token::{Link, PresentedToken, RefreshKey, looks_like_refresh_token};
 
-use crate::accounts::UserStatus;
+use crate::accounts::{User, UserStatus};
+use crate::audit::{self, Event};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{FamilyId, Id as _, SessionId, TenantId, UserId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secrets::MasterKey;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{TimeDelta, Timestamp};
+use crate::revocations::{self, Revocation};
 
 use keys::RefreshKeys;
 use model::LockedChain;
@@ -97,7 +102,8 @@ impl Sessions {
     }
 
     /// Takes a refresh token in, and does to its chain what the token is worth. Belongs in a transaction that
-    /// the caller commits whatever the outcome is, since reuse revokes the session. `tenant_slug` is the
+    /// the caller commits whatever the outcome is, and in which it ends a session whose token was reused; the row
+    /// stays locked until then. `tenant_slug` is the
     /// tenant that the client named, if it named one: a token of another tenant is refused.
     pub async fn present(
         &self,
@@ -121,12 +127,7 @@ impl Sessions {
         );
         let (generation, expires_at) = match verdict {
             Judgement::Expired | Judgement::Revoked | Judgement::Unissued => return Ok(Presented::Refused),
-            Judgement::Reuse => {
-                let owner = owner_of(&chain);
-                let reason = RevocationReason::RefreshTokenReused;
-                store::revoke(connection, owner.session_id, owner.user_id, reason, now).await?;
-                return Ok(Presented::Reused(owner));
-            }
+            Judgement::Reuse => return Ok(Presented::Reused(owner_of(&chain))),
             // An account that may not sign in may not stay signed in either.
             Judgement::Rotate | Judgement::Replay if chain.live.user.status != UserStatus::Active => {
                 return Ok(Presented::Refused);
@@ -221,15 +222,91 @@ pub async fn find_standing(
     Ok(store::find_standing(connection, id, tenant, user, now).await?)
 }
 
-/// Ends a session of this user. False if it had ended before, or is not theirs.
+/// How many sessions a list holds: far more than a person has devices, and few enough to be one answer.
+const LIST_LIMIT: i64 = 500;
+
+/// The sessions of this account that are live at `now`, the one that was used last first; 500 at most.
+pub async fn list_live(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Vec<ListedSession>, SessionsError> {
+    Ok(store::list_live(connection, tenant, user, now, LIST_LIMIT).await?)
+}
+
+/// How often activity is noted.
+const ACTIVITY_INTERVAL: TimeDelta = TimeDelta::minutes(1);
+
+/// Notes that a live session is in use at `now`, unless that was noted within the last minute. Does not wait for the
+/// row: whoever holds it is refreshing the session, which notes it too, or ending it.
+pub async fn note_activity(
+    connection: &mut PgConnection,
+    live: &LiveSession,
+    now: Timestamp,
+) -> Result<(), SessionsError> {
+    if now - live.last_active_at >= ACTIVITY_INTERVAL {
+        store::touch(connection, live.session.id, now, now - ACTIVITY_INTERVAL).await?;
+    }
+    Ok(())
+}
+
+/// Ends a session, writes `event` about it, and tells the edge. False, and nothing done, if it has ended before or
+/// there is none. It publishes, so that it comes last in a transaction (see [`revocations`]).
 pub async fn revoke(
     connection: &mut PgConnection,
-    id: SessionId,
-    user: UserId,
+    session: ChainOwner,
     reason: RevocationReason,
+    event: Event,
     now: Timestamp,
 ) -> Result<bool, SessionsError> {
-    Ok(store::revoke(connection, id, user, reason, now).await?)
+    if !store::revoke(connection, session, reason, now).await? {
+        return Ok(false);
+    }
+    audit::record(connection, about(event, session)).await?;
+    let ended = Revocation::Session {
+        tenant: session.tenant_id,
+        session: session.session_id,
+    };
+    revocations::publish(connection, &[ended], now).await?;
+    Ok(true)
+}
+
+/// Ends all live sessions of an account, but for `kept`, writes one `event` about it, and tells the edge. Returns how
+/// many there were; if there were none, nothing is written. It publishes, so that it comes last in a transaction.
+pub async fn revoke_all_but(
+    connection: &mut PgConnection,
+    user: &User,
+    kept: Option<SessionId>,
+    reason: RevocationReason,
+    event: Event,
+    now: Timestamp,
+) -> Result<usize, SessionsError> {
+    let ended = store::revoke_all_but(connection, user, kept, reason, now).await?;
+    if !ended.is_empty() {
+        let event = event
+            .tenant(user.tenant_id)
+            .subject(user.id)
+            .detail("reason", reason.as_str())
+            .detail("sessions", ended.len());
+        audit::record(connection, event).await?;
+        let entries: Vec<Revocation> = ended
+            .iter()
+            .map(|&session| Revocation::Session {
+                tenant: user.tenant_id,
+                session,
+            })
+            .collect();
+        revocations::publish(connection, &entries, now).await?;
+    }
+    Ok(ended.len())
+}
+
+fn about(event: Event, session: ChainOwner) -> Event {
+    event
+        .tenant(session.tenant_id)
+        .subject(session.user_id)
+        .session(session.session_id)
 }
 
 /// How many sessions one statement removes, so that no lock is held for long.

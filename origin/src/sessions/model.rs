@@ -103,11 +103,32 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+/// A live session as its holder sees it in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    /// Its identifier.
+    pub id: SessionId,
+    /// Where it was opened from.
+    pub ip_address: Option<IpAddr>,
+    /// What it was opened with, as that introduced itself.
+    pub user_agent: Option<String>,
+    /// What its holder calls the device.
+    pub device_name: Option<String>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// Its last refresh or request, to the minute.
+    pub last_active_at: Timestamp,
+    /// When it ends if it is not refreshed before.
+    pub expires_at: Timestamp,
+}
+
 /// A live session, its holder, and the name of its tenant.
 #[derive(Clone)]
 pub struct LiveSession {
     /// The session.
     pub session: Session,
+    /// Its last refresh or request, to the minute.
+    pub last_active_at: Timestamp,
     /// The account it is a sign-in to.
     pub user: User,
     /// What clients call the tenant.
@@ -126,7 +147,8 @@ pub struct Opened {
 pub enum Presented {
     /// It is good: here is its successor.
     Accepted(Box<Accepted>),
-    /// It was used before, so that the session has been revoked. The caller commits that, and the audit of it.
+    /// It was used before, so that its session must end: the caller [revokes](super::revoke) it, whose row is locked,
+    /// and commits that before it answers.
     Reused(ChainOwner),
     /// It is good for nothing, for whatever reason.
     Refused,
@@ -162,7 +184,17 @@ pub enum RevocationReason {
     Logout,
     /// A refresh token of its chain was used after it had been replaced.
     RefreshTokenReused,
-    /// A service client revoked one of its tokens (RFC 7009).
+    /// Its holder ended it from another session.
+    UserRevoked,
+    /// Its holder ended all sessions.
+    AllRevoked,
+    /// An operator suspended the account.
+    AccountLocked,
+    /// An operator closed the account.
+    AccountDisabled,
+    /// The password was changed in another session.
+    PasswordChanged,
+    /// A service client ended it (RFC 7009).
     ClientRevoked,
 }
 
@@ -173,6 +205,11 @@ impl RevocationReason {
         match self {
             Self::Logout => "logout",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::UserRevoked => "user_revoked",
+            Self::AllRevoked => "all_revoked",
+            Self::AccountLocked => "account_locked",
+            Self::AccountDisabled => "account_disabled",
+            Self::PasswordChanged => "password_changed",
             Self::ClientRevoked => "client_revoked",
         }
     }

@@ -11,8 +11,8 @@ use crate::kernel::time::Timestamp;
 
 use super::judge::ChainState;
 use super::model::{
-    Acr, Authentication, ChainOwner, ChainView, LiveSession, LockedChain, NewSession, RevocationReason,
-    Session, Standing,
+    Acr, Authentication, ChainOwner, ChainView, ListedSession, LiveSession, LockedChain, NewSession,
+    RevocationReason, Session, Standing,
 };
 
 /// What the row of a new session holds beside what the sign-in said.
@@ -62,6 +62,7 @@ struct Row {
     mac_key_id: SecretKeyId,
     generation: i64,
     rotated_at: Timestamp,
+    last_active_at: Timestamp,
     idle_expires_at: Timestamp,
     absolute_expires_at: Timestamp,
     revoked_at: Option<Timestamp>,
@@ -81,6 +82,7 @@ struct Row {
     kyc_level: i32,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    tokens_not_before: Option<Timestamp>,
 }
 
 impl Row {
@@ -107,6 +109,7 @@ impl Row {
                 },
                 expires_at: self.idle_expires_at,
             },
+            last_active_at: self.last_active_at,
             user: User {
                 id: self.user_id,
                 tenant_id: self.tenant_id,
@@ -122,6 +125,7 @@ impl Row {
                 kyc_level: self.kyc_level,
                 created_at: self.created_at,
                 last_login_at: self.last_login_at,
+                tokens_not_before: self.tokens_not_before,
             },
             tenant_slug: self.slug,
         }
@@ -139,11 +143,12 @@ pub(super) async fn find_live(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT s.id AS "id: SessionId", s.tenant_id AS "tenant_id: TenantId", s.user_id AS "user_id: UserId",
-                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.idle_expires_at,
-                  s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
+                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.last_active_at,
+                  s.idle_expires_at, s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
                   u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
                   u.role AS "role: Role", u.status AS "status: UserStatus",
-                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at
+                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at,
+                  u.tokens_not_before
            FROM sessions s
            JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
            JOIN tenants t ON t.id = s.tenant_id
@@ -193,11 +198,12 @@ pub(super) async fn lock_chain(
     let row = sqlx::query_as!(
         Row,
         r#"SELECT s.id AS "id: SessionId", s.tenant_id AS "tenant_id: TenantId", s.user_id AS "user_id: UserId",
-                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.idle_expires_at,
-                  s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
+                  s.mac_key_id AS "mac_key_id: SecretKeyId", s.generation, s.rotated_at, s.last_active_at,
+                  s.idle_expires_at, s.absolute_expires_at, s.revoked_at, s.auth_time, s.amr, s.acr AS "acr: Acr", t.slug,
                   u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
                   u.role AS "role: Role", u.status AS "status: UserStatus",
-                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at
+                  u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at,
+                  u.tokens_not_before
            FROM sessions s
            JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
            JOIN tenants t ON t.id = s.tenant_id
@@ -270,25 +276,101 @@ pub(super) async fn advance_chain(
     Ok(())
 }
 
-/// Ends a session of this user, unless it has ended. False if there was nothing to end.
-pub(super) async fn revoke(
+/// Up to `limit` live sessions of an account, the one that was used last first.
+pub(super) async fn list_live(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<ListedSession>, sqlx::Error> {
+    sqlx::query_as!(
+        ListedSession,
+        r#"SELECT id AS "id: SessionId", ip_address AS "ip_address: IpAddr", user_agent, device_name, created_at,
+                  last_active_at, idle_expires_at AS expires_at
+           FROM sessions
+           WHERE tenant_id = $1 AND user_id = $2
+             AND revoked_at IS NULL AND idle_expires_at > $3 AND absolute_expires_at > $3
+           ORDER BY last_active_at DESC, id DESC
+           LIMIT $4"#,
+        tenant.uuid(),
+        user.uuid(),
+        now,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Notes activity at `now`, provided that the last was noted at `limit` or before and that nobody holds the row.
+pub(super) async fn touch(
     connection: &mut PgConnection,
     id: SessionId,
-    user: UserId,
+    now: Timestamp,
+    limit: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE sessions SET last_active_at = $2
+         WHERE id = (SELECT id FROM sessions WHERE id = $1 AND last_active_at <= $3 AND revoked_at IS NULL
+                     FOR NO KEY UPDATE SKIP LOCKED)",
+        id.uuid(),
+        now,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends a session, unless it has ended. False if there was nothing to end.
+pub(super) async fn revoke(
+    connection: &mut PgConnection,
+    session: ChainOwner,
     reason: RevocationReason,
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "UPDATE sessions SET revoked_at = $4, revoked_reason = $3
-         WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
-        id.uuid(),
-        user.uuid(),
+        "UPDATE sessions SET revoked_at = $5, revoked_reason = $4
+         WHERE id = $1 AND tenant_id = $2 AND user_id = $3 AND revoked_at IS NULL
+           AND idle_expires_at > $5 AND absolute_expires_at > $5",
+        session.session_id.uuid(),
+        session.tenant_id.uuid(),
+        session.user_id.uuid(),
         reason.as_str(),
         now,
     )
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Ends all live sessions of an account, but for `kept`. Returns those that it has ended.
+pub(super) async fn revoke_all_but(
+    connection: &mut PgConnection,
+    user: &User,
+    kept: Option<SessionId>,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, sqlx::Error> {
+    // Locked in one order, so that two who do this at once do not wait for each other.
+    sqlx::query_scalar!(
+        r#"WITH live AS (
+               SELECT id FROM sessions
+               WHERE tenant_id = $1 AND user_id = $2 AND id IS DISTINCT FROM $3
+                 AND revoked_at IS NULL AND idle_expires_at > $5 AND absolute_expires_at > $5
+               ORDER BY id FOR NO KEY UPDATE
+           )
+           UPDATE sessions SET revoked_at = $5, revoked_reason = $4
+           FROM live WHERE sessions.id = live.id
+           RETURNING sessions.id AS "id: SessionId""#,
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        kept.map(SessionId::uuid),
+        reason.as_str(),
+        now,
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Removes up to `limit` sessions that have run out for good, skipping any that is being used just now.

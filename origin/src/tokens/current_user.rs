@@ -8,8 +8,9 @@ use portcullis_shared::claims::AccessClaims;
 
 use crate::accounts::{self, User};
 use crate::http::{AppState, Problem, RequestContext};
+use crate::kernel::causes;
 use crate::rate_limit::{Limiter, Quota, client_key};
-use crate::sessions::{LiveSession, Session};
+use crate::sessions::{self, Session};
 
 use super::error::TokensError;
 use super::{Authenticated, Tokens};
@@ -54,19 +55,19 @@ async fn authenticate(
     headers: &HeaderMap,
 ) -> Result<CurrentUser, TokensError> {
     let Authenticated { claims, live } = tokens.authenticate(bearer_token(headers)?, context.now).await?;
-    let LiveSession {
-        session,
-        user,
-        tenant_slug,
-    } = live;
-    if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != tenant_slug) {
-        accounts::tenant(&mut *app.pool().acquire().await?, slug).await?;
+    let mut connection = app.pool().acquire().await?;
+    if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != live.tenant_slug) {
+        accounts::tenant(&mut connection, slug).await?;
         return Err(TokensError::OtherTenant);
+    }
+    // What is only good to know is no reason to refuse a request.
+    if let Err(error) = sessions::note_activity(&mut connection, &live, context.now).await {
+        tracing::warn!(cause = causes::on_one_line(&error), "activity could not be noted");
     }
     Ok(CurrentUser {
         claims,
-        session,
-        user,
+        session: live.session,
+        user: live.user,
     })
 }
 

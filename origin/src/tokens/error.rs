@@ -67,6 +67,9 @@ pub enum TokensError {
     /// The token is good, but its session has ended or its account may not sign in.
     #[error("the session of the access token is over")]
     SessionOver,
+    /// The token is good and so is its session, but what it says of the account has changed since.
+    #[error("the access token is outdated")]
+    Outdated,
     /// The token is of another tenant than the one that the request names.
     #[error("the access token is of another tenant")]
     OtherTenant,
@@ -110,6 +113,8 @@ impl From<TokensError> for Problem {
             TokensError::Ambiguous => Self::new(ProblemCode::AmbiguousCredentials)
                 .detail("The request carries more than one Authorization header."),
             TokensError::Refused(error) if error.is_expired() => Self::invalid_token(Challenge::ExpiredToken),
+            // To the client it is the same: a refresh gives a better one.
+            TokensError::Outdated => Self::invalid_token(Challenge::ExpiredToken),
             TokensError::Refused(error) => Self::invalid_token(Challenge::InvalidToken).caused_by(error),
             error @ (TokensError::SessionOver | TokensError::OtherTenant) => {
                 Self::invalid_token(Challenge::InvalidToken).caused_by(error)

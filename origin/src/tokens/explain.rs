@@ -40,6 +40,8 @@ enum Refusals {
     Session,
     /// Its account.
     Account,
+    /// What has changed about the account since.
+    Outdated,
 }
 
 const fn rule(
@@ -56,11 +58,11 @@ const fn rule(
     }
 }
 
-use Refusals::{Account, Of, PartOfClaims, Session};
+use Refusals::{Account, Of, Outdated, PartOfClaims, Session};
 use TokenStage::{Claims, Encoding, Expectations, Form, Header, Key, Payload, Signature};
 
 /// In the order of the verification, so that whatever stands before a refused rule has been met.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     rule(
         "form",
         "8 KiB at most, three segments, the header a JSON object",
@@ -168,6 +170,12 @@ const RULES: [Rule; 22] = [
         Session,
     ),
     rule("account", "may sign in", "docs/architecture.md", Account),
+    rule(
+        "current",
+        "made since the account last changed",
+        "docs/architecture.md",
+        Outdated,
+    ),
 ];
 
 /// What the production code has answered.
@@ -194,6 +202,11 @@ impl Tokens {
                 claims: None,
             },
             Err(TokensError::SessionOver) => self.explain_session(token, now).await?,
+            Err(TokensError::Outdated) => Answer {
+                refused: Some(position(|rule| rule.refusals == Outdated)),
+                why: Some("the password or the role has changed since; a refresh helps".to_owned()),
+                claims: Some(self.verify(token, now).await?),
+            },
             Err(
                 error @ (TokensError::Missing
                 | TokensError::Ambiguous
@@ -266,7 +279,7 @@ impl Rule {
                 stage == error.stage
                     && (claims.is_empty() || error.claim.is_some_and(|claim| claims.contains(&claim)))
             }
-            PartOfClaims | Session | Account => false,
+            PartOfClaims | Session | Account | Outdated => false,
         }
     }
 }
@@ -356,7 +369,7 @@ mod tests {
         ] {
             assert_eq!(named(&error(stage, claim)), check);
         }
-        for (refusals, check) in [(Session, "session"), (Account, "account")] {
+        for (refusals, check) in [(Session, "session"), (Account, "account"), (Outdated, "current")] {
             assert_eq!(RULES[position(|rule| rule.refusals == refusals)].check, check);
         }
     }

@@ -10,7 +10,7 @@
 //! - Each change of what is in the key set counts its version up. After a key was taken out before its time,
 //!   verifiers must not use an older version.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
-//!   must be live and the account active, in one query; only then is there a [`CurrentUser`].
+//!   must be live, the account active and the token not outdated, in one query; only then is there a [`CurrentUser`].
 //! - A client learns that its token is bad, and whether it has expired; the log learns why.
 
 mod current_user;
@@ -95,7 +95,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// An access token for this session, made at the moment `now`.
+    /// An access token for this session, made at the moment `now`. Where older tokens of the account have just become
+    /// stale, it is issued for the moment from which tokens are good, at most a second ahead.
     pub async fn issue(
         &self,
         user: &User,
@@ -110,7 +111,10 @@ impl Tokens {
             ring = self.0.ring.current(now).await?;
         }
         let key = ring.active().ok_or(KeysError::NotMade)?;
-        let issued_at = now.timestamp();
+        let issued_at = user
+            .tokens_not_before
+            .map_or(now, |not_before| not_before.max(now))
+            .timestamp();
         let expires_in = self.0.access_ttl.num_seconds();
         let authentication = &session.authentication;
         let claims = AccessClaims {
@@ -155,6 +159,9 @@ impl Tokens {
         let live = sessions::find_live(&mut connection, session, tenant, user, now)
             .await?
             .ok_or(TokensError::SessionOver)?;
+        if is_outdated(&claims, &live.user) {
+            return Err(TokensError::Outdated);
+        }
         Ok(Authenticated { claims, live })
     }
 
@@ -218,4 +225,10 @@ fn identifiers(claims: &AccessClaims) -> Option<(SessionId, TenantId, UserId)> {
         claims.tenant_id.parse().ok()?,
         claims.sub.parse().ok()?,
     ))
+}
+
+/// Whether what the token says of the account has changed since it was issued.
+fn is_outdated(claims: &AccessClaims, user: &User) -> bool {
+    user.tokens_not_before
+        .is_some_and(|not_before| claims.iat < not_before.timestamp())
 }

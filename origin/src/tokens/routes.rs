@@ -4,14 +4,14 @@ use axum::Json;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRef, Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use portcullis_shared::claims::AccessClaims;
 use serde::{Deserialize, Serialize};
 
-use crate::http::{AppState, Problem, RequestContext};
+use crate::http::{AppState, Problem, RequestContext, is_known};
 use crate::rate_limit::Limiter;
 
 use super::{CurrentUser, Tokens, TokensError};
@@ -62,17 +62,6 @@ async fn jwks(
     // RFC 7517 §8.5.2.
     let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"))];
     Ok((caching, content_type, set.json).into_response())
-}
-
-/// `If-None-Match` (RFC 9110 §13.1.2): weak comparison with each entry of each line.
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    headers
-        .get_all(IF_NONE_MATCH)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
-        .any(|entry| entry == "*" || entry.strip_prefix("W/").unwrap_or(entry).as_bytes() == etag.as_bytes())
 }
 
 /// What RFC 8414 §2 asks for, of what exists. There are no authorization and no token endpoints in the sense of

@@ -133,6 +133,9 @@ pub struct LimitsConfig {
     pub default_per_minute: NonZeroU32,
     /// Refreshes a minute for one session. Default 30.
     pub refresh_per_minute_session: NonZeroU32,
+    /// Times in 15 minutes that somebody who is signed in may name the current password of the account, right or
+    /// wrong. Default 5.
+    pub password_checks_per_15_minutes: NonZeroU32,
 }
 
 /// `[log]`: how events are written to the standard error stream.

@@ -249,6 +249,7 @@ impl LimitsConfig {
             register_per_hour: limit("register_per_hour", 10),
             default_per_minute: limit("default_per_minute", 100),
             refresh_per_minute_session: limit("refresh_per_minute_session", 30),
+            password_checks_per_15_minutes: limit("password_checks_per_15_minutes", 5),
         };
         section.finish();
         config

@@ -1,10 +1,12 @@
 //! `/auth/*`: everything the origin owns, asked at both doors.
 
+mod change_password;
 mod login;
 mod logout;
 mod me;
 mod refresh;
 mod register;
+mod sessions;
 mod tokens;
 mod verify;
 

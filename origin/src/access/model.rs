@@ -1,0 +1,103 @@
+//! What clients send to see and end access, and what they get.
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::password;
+use crate::http::{Validate, Violations};
+use crate::kernel::ids::SessionId;
+use crate::kernel::passwords::Password;
+use crate::kernel::time::{Timestamp, as_rfc3339};
+use crate::sessions::ListedSession;
+
+/// One of `sessions` in the HTTP contract.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionView {
+    id: SessionId,
+    /// Whether it is the one that asks.
+    current: bool,
+    ip_address: Option<IpAddr>,
+    user_agent: Option<String>,
+    device_name: Option<String>,
+    #[serde(with = "as_rfc3339")]
+    created_at: Timestamp,
+    #[serde(with = "as_rfc3339")]
+    last_active_at: Timestamp,
+    #[serde(with = "as_rfc3339")]
+    expires_at: Timestamp,
+}
+
+impl SessionView {
+    pub(super) fn new(listed: ListedSession, current: SessionId) -> Self {
+        Self {
+            current: listed.id == current,
+            id: listed.id,
+            ip_address: listed.ip_address,
+            user_agent: listed.user_agent,
+            device_name: listed.device_name,
+            created_at: listed.created_at,
+            last_active_at: listed.last_active_at,
+            expires_at: listed.expires_at,
+        }
+    }
+}
+
+/// The answer to `GET /auth/sessions`.
+#[derive(Serialize)]
+pub(super) struct SessionList {
+    pub(super) sessions: Vec<SessionView>,
+}
+
+/// The query of `DELETE /auth/sessions/all`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevokeAllQuery {
+    #[serde(default)]
+    pub(super) include_current: bool,
+}
+
+/// The answer to `DELETE /auth/sessions/all`.
+#[derive(Serialize)]
+pub(super) struct Revoked {
+    pub(super) revoked: usize,
+}
+
+/// `PUT /auth/change-password`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangePasswordRequest {
+    #[serde(alias = "current_password")]
+    current_password: Option<SecretString>,
+    #[serde(alias = "new_password")]
+    new_password: Option<SecretString>,
+}
+
+/// The password an account has, and the one it is to have.
+pub(super) struct PasswordChange {
+    pub(super) current: Password,
+    pub(super) new: Password,
+}
+
+impl Validate for ChangePasswordRequest {
+    type Valid = PasswordChange;
+
+    fn validate(self, violations: &mut Violations) -> Option<PasswordChange> {
+        let given = self
+            .current_password
+            .filter(|text| !text.expose_secret().is_empty());
+        let current = violations.required("currentPassword", given);
+        let new = violations.required("newPassword", self.new_password);
+        let new = new.and_then(|text| {
+            password::check_length(&text)
+                .map_err(|error| violations.add("newPassword", error.code(), &error.message()))
+                .ok()
+        });
+        Some(PasswordChange {
+            current: Password::new(&current?),
+            new: new?,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! `/auth/sessions…` and `/auth/change-password`.
+
+use axum::extract::{FromRef, Path, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, put};
+use axum::{Json, Router};
+
+use crate::http::{AppState, Problem, Query, RequestContext, Valid};
+use crate::rate_limit::Limiter;
+use crate::tokens::{CurrentUser, Tokens};
+
+use super::error::AccessError;
+use super::model::{ChangePasswordRequest, RevokeAllQuery, Revoked, SessionList};
+use super::{own_sessions, password};
+
+/// The routes of this room.
+pub fn router<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    AppState: FromRef<S>,
+    Limiter: FromRef<S>,
+    Tokens: FromRef<S>,
+{
+    Router::new()
+        .route("/auth/sessions", get(list))
+        .route("/auth/sessions/all", delete(revoke_all))
+        .route("/auth/sessions/{id}", delete(revoke))
+        .route("/auth/change-password", put(change_password))
+}
+
+async fn list(
+    State(app): State<AppState>,
+    context: RequestContext,
+    caller: CurrentUser,
+) -> Result<Json<SessionList>, Problem> {
+    let sessions = own_sessions::list(&app, &context, &caller).await?;
+    Ok(Json(SessionList { sessions }))
+}
+
+async fn revoke(
+    State(app): State<AppState>,
+    context: RequestContext,
+    caller: CurrentUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    // What is no identifier is nobody's session either.
+    let id = id.parse().map_err(|_| AccessError::NoSuchSession)?;
+    own_sessions::revoke(&app, &context, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn revoke_all(
+    State(app): State<AppState>,
+    context: RequestContext,
+    caller: CurrentUser,
+    Query(query): Query<RevokeAllQuery>,
+) -> Result<Json<Revoked>, Problem> {
+    let revoked = own_sessions::revoke_all(&app, &context, &caller, query.include_current).await?;
+    Ok(Json(Revoked { revoked }))
+}
+
+async fn change_password(
+    State(app): State<AppState>,
+    State(limiter): State<Limiter>,
+    context: RequestContext,
+    caller: CurrentUser,
+    Valid(change): Valid<ChangePasswordRequest>,
+) -> Result<StatusCode, Problem> {
+    password::admit(&limiter, &app, &context, &caller).await?;
+    password::change(&app, &context, &caller, change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

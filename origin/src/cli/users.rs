@@ -1,0 +1,100 @@
+//! `portcullis users …`.
+
+use crate::access::{self, ChangedRole, ChangedStatus};
+use crate::accounts::{self, EmailAddress, Role, StatusChange};
+use crate::audit::{Event, EventKind};
+use crate::kernel::clock::{Clock, SystemClock};
+use crate::kernel::config::Config;
+use crate::kernel::db::{self, Pool};
+use crate::kernel::ids::TenantId;
+use crate::kernel::random::SystemEntropy;
+use crate::kernel::time::Timestamp;
+
+use super::arguments::{RoleArgument, UserArguments, UsersCommand};
+use super::{Attempt, CliError, block_on, say};
+
+/// Changes one account.
+pub(super) fn run(config: Config, command: UsersCommand) -> Result<(), CliError> {
+    block_on(async move {
+        match command {
+            UsersCommand::Lock(user) => change_status(&config, &user, StatusChange::Lock).await,
+            UsersCommand::Unlock(user) => change_status(&config, &user, StatusChange::Unlock).await,
+            UsersCommand::Disable(user) => change_status(&config, &user, StatusChange::Disable).await,
+            UsersCommand::Enable(user) => change_status(&config, &user, StatusChange::Enable).await,
+            UsersCommand::Role { user, role } => change_role(&config, &user, role.into()).await,
+        }
+    })
+}
+
+async fn change_status(config: &Config, user: &UserArguments, change: StatusChange) -> Result<(), CliError> {
+    let Account { pool, tenant, email } = find(config, user).await?;
+    let now = SystemClock.now();
+    let changed = access::change_status(&pool, tenant, &email, change, by_operator(now), now)
+        .await
+        .attempt("the account was not changed")?;
+    let (email, status) = (email.as_str(), change.target().as_str());
+    match (changed, change) {
+        (ChangedStatus::AlreadySo, _) => say(format_args!("{email} is {status} already")),
+        (ChangedStatus::Changed { ended_sessions }, StatusChange::Lock | StatusChange::Disable) => {
+            say(format_args!(
+                "{email} is {status}; {ended_sessions} sessions ended"
+            ));
+        }
+        (ChangedStatus::Changed { .. }, StatusChange::Unlock | StatusChange::Enable) => {
+            say(format_args!("{email} is {status}"));
+        }
+    }
+    Ok(())
+}
+
+async fn change_role(config: &Config, user: &UserArguments, role: Role) -> Result<(), CliError> {
+    let Account { pool, tenant, email } = find(config, user).await?;
+    let now = SystemClock.now();
+    let changed = access::change_role(&pool, tenant, &email, role, by_operator(now), now)
+        .await
+        .attempt("the account was not changed")?;
+    let (email, role) = (email.as_str(), role.as_str());
+    match changed {
+        ChangedRole::AlreadySo => say(format_args!("{email} has the role {role} already")),
+        ChangedRole::Was(before) => {
+            say(format_args!(
+                "{email} has the role {role}; it was {}",
+                before.as_str()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Where the account of the arguments is to be looked for.
+struct Account {
+    pool: Pool,
+    tenant: TenantId,
+    email: EmailAddress,
+}
+
+async fn find(config: &Config, user: &UserArguments) -> Result<Account, CliError> {
+    let email = EmailAddress::parse(&user.email).attempt("the address is not one")?;
+    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
+    let slug = user.tenant.as_deref().unwrap_or(&config.default_tenant);
+    let tenant = accounts::tenant(&mut connection, slug)
+        .await
+        .attempt("the tenant cannot be found")?;
+    drop(connection);
+    Ok(Account { pool, tenant, email })
+}
+
+/// Begins the audit events of a command.
+fn by_operator(now: Timestamp) -> impl Fn(EventKind) -> Event {
+    move |kind| Event::of_operator(now, &SystemEntropy, kind)
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Customer => Self::Customer,
+            RoleArgument::Admin => Self::Admin,
+        }
+    }
+}
