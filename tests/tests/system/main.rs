@@ -16,6 +16,7 @@ mod flood;
 mod health;
 mod keys;
 mod log_secrets;
+mod mail;
 mod outages;
 mod rate_limits;
 mod replicas;
