@@ -115,7 +115,11 @@ impl Stationery {
 }
 
 fn on_one_line(text: &str) -> String {
-    text.split(char::is_control).collect::<Vec<_>>().join(" ")
+    let parts: Vec<&str> = text
+        .split(char::is_control)
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join(" ")
 }
 
 /// Whether a mail program might make a link of it. Anybody may register with another's address, and a name of their

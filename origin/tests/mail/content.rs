@@ -168,7 +168,7 @@ async fn what_people_and_operators_typed_is_escaped_and_breaks_no_header() {
 
     let text = folder.only_mail();
     let mail = parse(&text);
-    let subject = "You were signed out of <b>Box</b> & \u{d6}ffice  Bcc: eve@example.com";
+    let subject = "You were signed out of <b>Box</b> & \u{d6}ffice Bcc: eve@example.com";
     assert_eq!(mail.subject(), Some(subject));
     assert!(mail.bcc().is_none());
     let [plain, html] = bodies(&mail);

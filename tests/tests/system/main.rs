@@ -18,6 +18,7 @@ mod health;
 mod key_rotation;
 mod keys;
 mod log_secrets;
+mod mail;
 mod oauth2;
 mod outages;
 mod rate_limits;

@@ -385,3 +385,64 @@ fn every_mistake_about_a_service_client_is_named_and_no_secret_repeated() {
     assert_eq!(errors.iter().count(), 5, "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
+
+#[test]
+fn mail_is_off_unless_a_transport_is_named() {
+    assert!(with(&[]).unwrap().mail.is_none());
+    let text = mistakes(&[("PORTCULLIS__MAIL__FROM", "no-reply@example.com")]).join("");
+    assert!(text.starts_with("mail.transport: is missing"), "{text}");
+}
+
+#[test]
+fn a_mail_server_has_the_documented_defaults_and_its_password_is_not_shown() {
+    let mail = |tls: &str| {
+        let config = with(&[
+            ("PORTCULLIS__MAIL__TRANSPORT", "smtp"),
+            ("PORTCULLIS__MAIL__HOST", "smtp.example.com"),
+            ("PORTCULLIS__MAIL__TLS", tls),
+            ("PORTCULLIS__MAIL__USER", "portcullis"),
+            ("PORTCULLIS__MAIL__PASSWORD", "hunter2"),
+            ("PORTCULLIS__MAIL__FROM", "Example <no-reply@example.com>"),
+        ]);
+        config.unwrap().mail.unwrap()
+    };
+    for (tls, expected, port) in [
+        ("starttls", SmtpTls::Starttls, 587),
+        ("implicit", SmtpTls::Implicit, 465),
+    ] {
+        let mail = mail(tls);
+        assert!(!format!("{mail:?}").contains("hunter2"));
+        let MailTransport::Smtp(smtp) = mail.transport else {
+            panic!("{mail:?}")
+        };
+        assert_eq!((smtp.tls, smtp.port), (expected, port));
+        assert_eq!(smtp.timeout, Duration::from_secs(30));
+    }
+}
+
+#[test]
+fn mistakes_in_mail_are_all_named() {
+    let found = mistakes(&[
+        ("PORTCULLIS__MAIL__TRANSPORT", "smtp"),
+        ("PORTCULLIS__MAIL__FROM", "nobody"),
+        ("PORTCULLIS__MAIL__REPLY_TO", "nobody either"),
+        ("PORTCULLIS__MAIL__TLS", "none"),
+        ("PORTCULLIS__MAIL__USER", "portcullis"),
+        ("PORTCULLIS__MAIL__PASSWORD", "hunter2"),
+        ("PORTCULLIS__MAIL__CA_FILE", "/nowhere/ca.pem"),
+        ("PORTCULLIS__MAIL__FOLDER", "mail"),
+    ]);
+    let text = found.join("\n");
+    for mistake in [
+        "mail.host: is missing",
+        "mail.from: must be an address",
+        "mail.reply_to: must be an address",
+        "mail.tls: must be `starttls` or `implicit`",
+        "mail.ca_file: ",
+        "[mail] has no setting `folder`",
+    ] {
+        assert!(text.contains(mistake), "{mistake}: {text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+    assert_eq!(mistakes(&[("PORTCULLIS__MAIL__TRANSPORT", "pigeon")]).len(), 1);
+}
