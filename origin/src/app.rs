@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
@@ -18,13 +19,14 @@ use crate::kernel::redis::Redis;
 use crate::kernel::secrets::SecretsError;
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
-use crate::tokens::{KeysError, Tokens};
+use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
 use crate::{http, login, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
 pub struct App {
     core: AppState,
+    csrf: CsrfTokens,
     limiter: Limiter,
     sessions: Sessions,
     tokens: Tokens,
@@ -45,6 +47,9 @@ pub enum StartError {
     /// A key could not be derived from the master key.
     #[error("the keys of the rate limiter cannot be derived")]
     Secrets(#[from] SecretsError),
+    /// There is no key for CSRF tokens.
+    #[error("the key of CSRF tokens cannot be made")]
+    Csrf(#[from] CsrfKeyError),
 }
 
 impl App {
@@ -60,6 +65,7 @@ impl App {
             replay_window: config.tokens.refresh_replay,
         };
         Ok(Self {
+            csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             sessions: Sessions::new(config.master_key.clone(), lifetimes),
             tokens: Tokens::new(&config.tokens, pool.clone(), config.master_key.clone()),
@@ -91,7 +97,8 @@ impl App {
         let routes = Router::new()
             .merge(tokens::router::<Self>())
             .merge(login::router::<Self>());
-        http::application(routes, self.clone())
+        let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
+        http::application(guarded, self.clone())
     }
 
     /// Runs the jobs until `stop`.

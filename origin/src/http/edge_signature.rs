@@ -37,16 +37,18 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
     let (mut parts, body) = request.into_parts();
     let claims_a_signature =
         parts.headers.contains_key("signature-input") || parts.headers.contains_key("signature");
-    if claims_a_signature {
-        if let Err(problem) = verify(&parts, &app.config().edge_keys, app.clock().now()) {
-            return problem.into_response();
+    let edge_key = if claims_a_signature {
+        match verify(&parts, &app.config().edge_keys, app.clock().now()) {
+            Ok(keyid) => Some(keyid),
+            Err(problem) => return problem.into_response(),
         }
     } else {
         for name in IDENTITY_HEADERS {
             parts.headers.remove(name);
         }
-    }
-    match RequestContext::new(&app, &parts, claims_a_signature) {
+        None
+    };
+    match RequestContext::new(&app, &parts, edge_key) {
         Ok(context) => {
             parts.extensions.insert(context);
             next.run(Request::from_parts(parts, body)).await
@@ -55,7 +57,8 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
     }
 }
 
-fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<(), Problem> {
+/// The name of the key that signed.
+fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<String, Problem> {
     let refused = || {
         Problem::new(ProblemCode::InvalidEdgeSignature)
             .detail("The request claims to come from the edge, but its signature does not hold.")
@@ -88,6 +91,6 @@ fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<(), Prob
         keys,
         now.timestamp(),
     )
-    .map(|_parameters| ())
+    .map(|parameters| parameters.keyid)
     .map_err(|error| refused().caused_by(error))
 }

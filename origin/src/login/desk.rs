@@ -23,7 +23,7 @@ use super::model::{PasswordLogin, SignedIn};
 pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     tokens: Tokens,
 }
 
@@ -83,7 +83,7 @@ impl Desk {
         .await?;
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
-        self.welcome(context, user, &opened).await
+        self.welcome(context, user, opened).await
     }
 
     /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
@@ -135,7 +135,7 @@ impl Desk {
         };
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
-        self.welcome(context, user, &opened).await
+        self.welcome(context, user, opened).await
     }
 
     /// Gives out the successor of a refresh token, and a new access token of the same session.
@@ -168,7 +168,7 @@ impl Desk {
                     user,
                     &session,
                     access,
-                    &refresh_token,
+                    refresh_token,
                     context.now,
                 ))
             }
@@ -246,7 +246,7 @@ impl Desk {
         &self,
         context: &RequestContext,
         user: User,
-        opened: &Opened,
+        opened: Opened,
     ) -> Result<SignedIn, LoginError> {
         let access = self.access_token(context, &user, &opened.session).await?;
         Ok(SignedIn::newly(user, opened, access, context.now))
@@ -286,17 +286,19 @@ impl Desk {
     }
 }
 
-async fn end_session(
+/// Ends a session, unless it has ended. Whether there was something to end.
+pub(super) async fn end_session(
     connection: &mut PgConnection,
     context: &RequestContext,
     owner: ChainOwner,
-) -> Result<(), LoginError> {
+) -> Result<bool, LoginError> {
     let reason = RevocationReason::Logout;
-    if sessions::revoke(connection, owner.session_id, owner.user_id, reason, context.now).await? {
+    let ended = sessions::revoke(connection, owner.session_id, owner.user_id, reason, context.now).await?;
+    if ended {
         let event = session_event(context, EventKind::LoggedOut, owner);
         audit::record(connection, event.actor(owner.user_id)).await?;
     }
-    Ok(())
+    Ok(ended)
 }
 
 fn owner_of(user: &User, session: &Session) -> ChainOwner {

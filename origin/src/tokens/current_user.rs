@@ -2,7 +2,6 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use portcullis_shared::claims::AccessClaims;
 
@@ -13,9 +12,10 @@ use crate::rate_limit::{Limiter, Quota, client_key};
 use crate::sessions::{self, LiveSession, Session};
 
 use super::Tokens;
+use super::credential::Credential;
 use super::error::TokensError;
 
-/// The account and the session of a request with a good access token. The signature was verified, the session
+/// The account and the session of a request with a good access token, in `Authorization` or in a cookie. The signature was verified, the session
 /// is live and the account active at the moment of the request.
 pub struct CurrentUser {
     /// What the token says.
@@ -54,7 +54,9 @@ async fn authenticate(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<CurrentUser, TokensError> {
-    let claims = tokens.verify(bearer_token(headers)?, context.now).await?;
+    let claims = tokens
+        .verify(Credential::of(headers)?.access_token()?, context.now)
+        .await?;
     let (Ok(session), Ok(tenant), Ok(user)) = (
         claims.sid.parse::<SessionId>(),
         claims.tenant_id.parse::<TenantId>(),
@@ -79,57 +81,4 @@ async fn authenticate(
         session,
         user,
     })
-}
-
-/// The token of `Authorization: Bearer` (RFC 6750 §2.1), the only place where one is looked for.
-fn bearer_token(headers: &HeaderMap) -> Result<&str, TokensError> {
-    let mut values = headers.get_all(AUTHORIZATION).into_iter();
-    let value = values.next().ok_or(TokensError::Missing)?;
-    if values.next().is_some() {
-        return Err(TokensError::Ambiguous);
-    }
-    let text = value.to_str().map_err(|_| TokensError::Missing)?;
-    let (scheme, token) = text.split_once(' ').ok_or(TokensError::Missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim_matches(' '))
-    } else {
-        Err(TokensError::Missing)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, axum::http::HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn the_scheme_is_compared_without_case() {
-        assert_eq!(bearer_token(&headers(&["bEaReR  abc"])).unwrap(), "abc");
-    }
-
-    #[test]
-    fn another_scheme_or_none_is_a_missing_token() {
-        for value in ["Basic YTpi", "abc", "Bearerabc", ""] {
-            assert!(
-                matches!(bearer_token(&headers(&[value])), Err(TokensError::Missing)),
-                "{value}"
-            );
-        }
-        assert!(matches!(bearer_token(&headers(&[])), Err(TokensError::Missing)));
-    }
-
-    #[test]
-    fn two_headers_are_ambiguous_even_if_they_agree() {
-        assert!(matches!(
-            bearer_token(&headers(&["Bearer a", "Bearer a"])),
-            Err(TokensError::Ambiguous)
-        ));
-    }
 }

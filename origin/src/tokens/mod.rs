@@ -6,8 +6,12 @@
 //! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
 //!   must be live and the account active, in one query; only then is there a [`CurrentUser`].
+//! - A request has one credential: a bearer token, or the cookies of a browser. Cookies are believed only where the
+//!   request is known to come from our own pages; see [`guard`].
 //! - A client learns that its token is bad, and whether it has expired; the log learns why.
 
+mod credential;
+mod csrf;
 mod current_user;
 mod error;
 mod explain;
@@ -21,6 +25,8 @@ mod store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use credential::Credential;
+pub use csrf::{CsrfKeyError, CsrfTokens, guard};
 pub use current_user::CurrentUser;
 pub use error::{KeysError, TokensError};
 pub use explain::{Explanation, Step, explain};

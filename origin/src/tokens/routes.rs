@@ -1,4 +1,4 @@
-//! `/.well-known/…` and `/auth/verify`.
+//! `/.well-known/…`, `/auth/verify` and `/auth/csrf`.
 
 use axum::Json;
 use axum::Router;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::rate_limit::Limiter;
 
-use super::{CurrentUser, Tokens, TokensError};
+use super::{CsrfTokens, CurrentUser, Tokens, TokensError};
 
 /// How long a key set may be cached. A key is published for at least twice as long before it signs.
 const JWKS_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -23,6 +23,7 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
+    CsrfTokens: FromRef<S>,
     Limiter: FromRef<S>,
     Tokens: FromRef<S>,
 {
@@ -30,6 +31,7 @@ where
         .route("/.well-known/jwks.json", get(jwks))
         .route("/.well-known/oauth-authorization-server", get(metadata))
         .route("/auth/verify", get(verify))
+        .route("/auth/csrf", get(csrf))
 }
 
 async fn jwks(
@@ -89,5 +91,21 @@ async fn verify(user: CurrentUser) -> Json<Verified> {
     Json(Verified {
         active: true,
         claims: user.claims,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CsrfToken {
+    csrf_token: String,
+}
+
+async fn csrf(
+    State(tokens): State<CsrfTokens>,
+    context: RequestContext,
+    user: CurrentUser,
+) -> Json<CsrfToken> {
+    Json(CsrfToken {
+        csrf_token: tokens.issue(&context, user.session.id),
     })
 }
