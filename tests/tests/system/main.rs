@@ -10,6 +10,7 @@
 
 mod api;
 mod auth;
+mod browsers;
 mod edge_signature;
 mod errors;
 mod flood;

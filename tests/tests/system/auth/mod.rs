@@ -1,5 +1,6 @@
 //! `/auth/*`: everything the origin owns, asked at both doors.
 
+mod cookies;
 mod login;
 mod logout;
 mod me;
