@@ -19,6 +19,8 @@ pub struct Answer<'a> {
     pub headers: Vec<(&'static str, Cow<'a, str>)>,
     /// The body, where there is one.
     pub body: Option<String>,
+    /// The values of its `Set-Cookie` headers.
+    pub set_cookies: Vec<String>,
 }
 
 impl<'a> Answer<'a> {
@@ -51,12 +53,18 @@ impl<'a> Answer<'a> {
             status: refusal.code.status(),
             headers,
             body: Some(Problem::new(refusal.code, request_id).to_json()),
+            set_cookies: Vec::new(),
         }
     }
 
-    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity.
+    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
+    /// seconds, the knowledge of revocations is where that is more than it should be.
     #[must_use]
-    pub fn permitting(identity_headers: &'a [(&'static str, String)], request_id: &'a str) -> Self {
+    pub fn permitting(
+        identity_headers: &'a [(&'static str, String)],
+        stale: Option<i64>,
+        request_id: &'a str,
+    ) -> Self {
         let mut headers = vec![
             ("cache-control", Cow::Borrowed("no-store")),
             (identity::REQUEST_ID, Cow::Borrowed(request_id)),
@@ -66,11 +74,19 @@ impl<'a> Answer<'a> {
                 .iter()
                 .map(|(name, value)| (*name, Cow::Borrowed(value.as_str()))),
         );
+        headers.extend(stale.map(|age| (identity::REVOCATIONS_AGE, Cow::Owned(age.to_string()))));
         Self {
             status: 204,
             headers,
             body: None,
+            set_cookies: Vec::new(),
         }
+    }
+
+    /// The same answer with `Set-Cookie` headers.
+    #[must_use]
+    pub fn setting(self, set_cookies: Vec<String>) -> Self {
+        Self { set_cookies, ..self }
     }
 
     /// Status and headers as the JSON of a `ResponseInit`: one text is cheaper to hand to the platform than a
@@ -143,7 +159,7 @@ mod tests {
             ("x-auth-subject", "user-1".to_owned()),
             ("x-auth-venue-roles", r#"{"v":["\u00e9"]}"#.to_owned()),
         ];
-        let answer = Answer::permitting(&identity, "12345678");
+        let answer = Answer::permitting(&identity, None, "12345678");
         let init: serde_json::Value = serde_json::from_str(&answer.init_json()).unwrap();
         assert_eq!(init.pointer("/status").unwrap(), 204);
         assert_eq!(init.pointer("/headers/x-auth-subject").unwrap(), "user-1");

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis_shared::claims::Expectations;
+use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::request_signature::SigningKey;
 use serde_json::Value;
 
@@ -26,10 +27,13 @@ pub struct Config {
     pub expectations: Expectations,
     /// The key that signs forwarded requests.
     pub signing_key: SigningKey,
-    /// Where the key set is fetched.
-    pub key_set_url: String,
+    /// The keys that CSRF tokens may have been made under: one for each signing key that edge and origin share.
+    pub csrf_keys: Vec<CsrfKey>,
+    /// Our own server.
+    pub origin: Upstream,
     /// Which requests are logged.
     pub log_requests: Verbosity,
+    /// The others.
     upstreams: Vec<Upstream>,
 }
 
@@ -67,18 +71,14 @@ impl Config {
                 None
             }
         };
-        let mut names = vec![ORIGIN];
-        names.extend(
-            policy
-                .iter()
-                .flat_map(Policy::upstreams)
-                .filter(|name| *name != ORIGIN),
-        );
-        let upstreams: Vec<Upstream> = names
-            .into_iter()
+        let origin = read_upstream(ORIGIN, &variable, &mut mistakes);
+        let upstreams: Vec<Upstream> = policy
+            .iter()
+            .flat_map(Policy::upstreams)
+            .filter(|name| *name != ORIGIN)
             .filter_map(|name| read_upstream(name, &variable, &mut mistakes))
             .collect();
-        let signing_key = read_signing_key(&variable, &mut mistakes);
+        let keys = read_shared_keys(&variable, &mut mistakes);
         let log_requests = match variable("LOG_REQUESTS") {
             None => Verbosity::default(),
             Some(value) => Verbosity::of(&value).unwrap_or_else(|| {
@@ -86,15 +86,13 @@ impl Config {
                 Verbosity::default()
             }),
         };
-        let key_set_url = upstreams
-            .first()
-            .map(|origin| format!("{}{KEY_SET_PATH}", origin.base));
-        match (policy, signing_key, key_set_url) {
-            (Some(policy), Some(signing_key), Some(key_set_url)) if mistakes.0.is_empty() => Ok(Self {
+        match (policy, keys, origin) {
+            (Some(policy), Some(keys), Some(origin)) if mistakes.0.is_empty() => Ok(Self {
                 expectations: Expectations::new(policy.issuer.as_str(), policy.audience.as_str()),
                 policy,
-                signing_key,
-                key_set_url,
+                signing_key: keys.signing,
+                csrf_keys: keys.all.iter().map(CsrfKey::of).collect(),
+                origin,
                 log_requests,
                 upstreams,
             }),
@@ -105,7 +103,16 @@ impl Config {
     /// The upstream of a route.
     #[must_use]
     pub fn upstream(&self, name: &str) -> Option<&Upstream> {
+        if name == ORIGIN {
+            return Some(&self.origin);
+        }
         self.upstreams.iter().find(|upstream| upstream.name == name)
+    }
+
+    /// Where the key set is fetched.
+    #[must_use]
+    pub fn key_set_url(&self) -> String {
+        format!("{}{KEY_SET_PATH}", self.origin.base)
     }
 }
 
@@ -157,11 +164,17 @@ fn parse_upstream(name: &str, url: &str) -> Option<Upstream> {
     })
 }
 
-/// `EDGE_SIGNING_KEYS` is a JSON object of key ids and base64 secrets, `EDGE_SIGNING_KEY_ID` names one of them.
-fn read_signing_key(
+/// The keys that edge and origin share: the one that signs here, and those that the other end may use.
+struct SharedKeys {
+    signing: SigningKey,
+    all: Vec<SigningKey>,
+}
+
+/// `EDGE_SIGNING_KEYS` is a JSON object of key ids and base64 secrets, `EDGE_SIGNING_KEY_ID` names the one that signs.
+fn read_shared_keys(
     variable: impl Fn(&str) -> Option<String>,
     mistakes: &mut Mistakes,
-) -> Option<SigningKey> {
+) -> Option<SharedKeys> {
     const KEYS: &str = "EDGE_SIGNING_KEYS";
     const KEY_ID: &str = "EDGE_SIGNING_KEY_ID";
     let (keys, key_id) = (variable(KEYS), variable(KEY_ID));
@@ -176,30 +189,32 @@ fn read_signing_key(
         mistakes.add(KEYS, "is not a JSON object of key ids and secrets");
         return None;
     };
-    let Some(secret) = keys.get(&key_id) else {
+    if !keys.contains_key(&key_id) {
         mistakes.add(KEY_ID, "names no key of EDGE_SIGNING_KEYS");
         return None;
+    }
+    let all: Option<Vec<SigningKey>> = keys
+        .iter()
+        .map(|(id, secret)| read_key(id, secret).map_err(|what| mistakes.add(KEYS, what)).ok())
+        .collect();
+    let all = all?;
+    let signing = all.iter().find(|key| key.keyid == key_id).cloned()?;
+    Some(SharedKeys { signing, all })
+}
+
+fn read_key(id: &str, secret: &Value) -> Result<SigningKey, String> {
+    let decode = |text: &str| {
+        STANDARD
+            .decode(text)
+            .or_else(|_| URL_SAFE_NO_PAD.decode(text))
+            .ok()
     };
     let decoded = secret
         .as_str()
-        .and_then(|text| {
-            STANDARD
-                .decode(text)
-                .or_else(|_| URL_SAFE_NO_PAD.decode(text))
-                .ok()
-        })
-        .map(zeroize::Zeroizing::new);
-    let Some(decoded) = decoded else {
-        mistakes.add(KEYS, "has a secret that is not base64");
-        return None;
-    };
-    match SigningKey::new(key_id, &decoded) {
-        Ok(key) => Some(key),
-        Err(error) => {
-            mistakes.add(KEYS, format_args!("is of no use: {error}"));
-            None
-        }
-    }
+        .and_then(decode)
+        .map(zeroize::Zeroizing::new)
+        .ok_or("has a secret that is not base64")?;
+    SigningKey::new(id, &decoded).map_err(|error| format!("is of no use: {error}"))
 }
 
 #[cfg(test)]
@@ -211,8 +226,7 @@ mod tests {
         {"path": "/auth/*", "upstream": "origin", "public": true},
         {"path": "/api/*", "upstream": "venue", "authenticated": true}
     ]}"#;
-    const KEYS: &str =
-        r#"{"one": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "short": "c2hvcnQ=", "text": "!"}"#;
+    const KEYS: &str = r#"{"one": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}"#;
 
     fn variable(name: &str) -> Option<String> {
         let value = match name {
@@ -240,7 +254,10 @@ mod tests {
     #[test]
     fn a_complete_configuration_is_read() {
         let config = Config::read(Some(POLICY), variable).unwrap();
-        assert_eq!(config.key_set_url, "http://127.0.0.1:3001/.well-known/jwks.json");
+        assert_eq!(
+            config.key_set_url(),
+            "http://127.0.0.1:3001/.well-known/jwks.json"
+        );
         assert_eq!(config.upstream("venue").unwrap().base, "https://venue.example");
         assert!(config.upstream("origin").unwrap().is_origin());
         assert!(!config.upstream("venue").unwrap().is_origin());
@@ -281,8 +298,14 @@ mod tests {
             ("EDGE_SIGNING_KEYS", Some("[]")),
             ("EDGE_SIGNING_KEY_ID", None),
             ("EDGE_SIGNING_KEY_ID", Some("two")),
-            ("EDGE_SIGNING_KEY_ID", Some("short")),
-            ("EDGE_SIGNING_KEY_ID", Some("text")),
+            (
+                "EDGE_SIGNING_KEYS",
+                Some(r#"{"one": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "short": "c2hvcnQ="}"#),
+            ),
+            (
+                "EDGE_SIGNING_KEYS",
+                Some(r#"{"one": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "text": "!"}"#),
+            ),
             ("LOG_REQUESTS", Some("some")),
         ] {
             assert_eq!(mistakes(name, value).len(), 1, "{name} {value:?}");

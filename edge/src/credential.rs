@@ -1,8 +1,10 @@
-//! The credential of a request, out of its `Authorization` header (RFC 9110 §11.6.2, RFC 6750 §2.1).
+//! The credential of a request: its `Authorization` header (RFC 9110 §11.6.2, RFC 6750 §2.1), or the session cookies
+//! of a browser.
 //!
-//! Invariant: a request carries one credential or none. The platform joins repeated headers with `, `, so a
+//! Invariant: a request carries one credential or none, a bearer token or cookies and never both. The platform joins repeated headers with `, `, so a
 //! joined value is told apart from one header by its grammar: a bearer token holds no comma.
 
+use portcullis_shared::cookies::SessionCookies;
 use portcullis_shared::jws::MAX_TOKEN_BYTES;
 
 /// What a request presents.
@@ -14,14 +16,29 @@ pub enum Credential<'r> {
     Bearer(&'r str),
     /// `Bearer` with something that cannot be a token: nothing, or too much.
     Malformed,
-    /// More than one `Authorization`.
+    /// Session cookies, at least one; nothing else about them is known.
+    Cookies(SessionCookies<'r>),
+    /// More than one `Authorization`, a bearer token beside session cookies, or two cookies of one name.
     Ambiguous,
 }
 
 impl<'r> Credential<'r> {
-    /// Reads the header's value as the platform hands it over.
+    /// Reads the values of `Authorization` and `Cookie` as the platform hands them over.
     #[must_use]
-    pub fn of(authorization: Option<&'r str>) -> Self {
+    pub fn of(authorization: Option<&'r str>, cookie: Option<&'r str>) -> Self {
+        let authorized = Self::of_authorization(authorization);
+        match SessionCookies::read(cookie) {
+            Err(_) => Self::Ambiguous,
+            Ok(cookies) if !cookies.any() => authorized,
+            Ok(cookies) => match authorized {
+                // Basic and the like are an upstream's affair, and say nothing about who has the session.
+                Self::None => Self::Cookies(cookies),
+                Self::Bearer(_) | Self::Malformed | Self::Cookies(_) | Self::Ambiguous => Self::Ambiguous,
+            },
+        }
+    }
+
+    fn of_authorization(authorization: Option<&'r str>) -> Self {
         let Some(value) = authorization else {
             return Self::None;
         };
@@ -61,8 +78,43 @@ fn joins_a_second_credential(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Credential;
+    use portcullis_shared::cookies::Presence;
     use portcullis_shared::jws::MAX_TOKEN_BYTES;
     use proptest::prelude::*;
+
+    fn of(authorization: Option<&str>) -> Credential<'_> {
+        Credential::of(authorization, Some("theme=dark"))
+    }
+
+    #[test]
+    fn session_cookies_are_a_credential_of_their_own() {
+        let cookie = "a=1; __Host-pc_access=x.y.z";
+        let Credential::Cookies(cookies) = Credential::of(None, Some(cookie)) else {
+            panic!("{:?}", Credential::of(None, Some(cookie)));
+        };
+        assert_eq!(cookies.access, Presence::Value("x.y.z"));
+        assert_eq!(cookies.refresh, Presence::Absent);
+        let basic = Credential::of(Some("Basic YTpi"), Some(cookie));
+        assert!(matches!(basic, Credential::Cookies(_)));
+    }
+
+    #[test]
+    fn a_bearer_beside_a_session_cookie_and_a_cookie_that_comes_twice_are_ambiguous() {
+        for (authorization, cookie) in [
+            (Some("Bearer a"), "__Host-pc_access=a"),
+            (Some("Bearer a"), "__Host-pc_refresh=a"),
+            (Some("Bearer"), "__Host-pc_access=a"),
+            (Some("Basic a, Basic b"), "__Host-pc_access=a"),
+            (None, "__Host-pc_access=a; __Host-pc_access=a"),
+            (Some("Bearer a"), "__Host-pc_access=a; __Host-pc_access=a"),
+        ] {
+            assert_eq!(
+                Credential::of(authorization, Some(cookie)),
+                Credential::Ambiguous,
+                "{authorization:?} {cookie}"
+            );
+        }
+    }
 
     #[test]
     fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
@@ -71,11 +123,7 @@ mod tests {
             "bearer a.b-c_d~e+f/g==",
             "BEARER   a.b-c_d~e+f/g==  ",
         ] {
-            assert_eq!(
-                Credential::of(Some(value)),
-                Credential::Bearer("a.b-c_d~e+f/g=="),
-                "{value}"
-            );
+            assert_eq!(of(Some(value)), Credential::Bearer("a.b-c_d~e+f/g=="), "{value}");
         }
     }
 
@@ -89,7 +137,7 @@ mod tests {
             Some("Bearertoken x"),
             Some("x"),
         ] {
-            assert_eq!(Credential::of(value), Credential::None, "{value:?}");
+            assert_eq!(of(value), Credential::None, "{value:?}");
         }
     }
 
@@ -97,10 +145,10 @@ mod tests {
     fn a_bearer_that_cannot_be_a_token_is_malformed() {
         let long = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES + 1));
         for value in ["Bearer", "Bearer ", "bearer 	", &long] {
-            assert_eq!(Credential::of(Some(value)), Credential::Malformed, "{value}");
+            assert_eq!(of(Some(value)), Credential::Malformed, "{value}");
         }
         let longest = format!("Bearer {}", "a".repeat(MAX_TOKEN_BYTES));
-        assert!(matches!(Credential::of(Some(&longest)), Credential::Bearer(_)));
+        assert!(matches!(of(Some(&longest)), Credential::Bearer(_)));
     }
 
     #[test]
@@ -116,20 +164,20 @@ mod tests {
             "Basic b,bearer a",
             "Basic b, Bearer",
         ] {
-            assert_eq!(Credential::of(Some(value)), Credential::Ambiguous, "{value}");
+            assert_eq!(of(Some(value)), Credential::Ambiguous, "{value}");
         }
     }
 
     #[test]
     fn the_parameters_of_one_digest_are_one_credential() {
         let value = "Digest username=\"a\", realm=\"b\", nc=00000001, qop=auth";
-        assert_eq!(Credential::of(Some(value)), Credential::None);
+        assert_eq!(of(Some(value)), Credential::None);
     }
 
     proptest! {
         #[test]
         fn no_header_makes_it_panic(value in any::<String>()) {
-            let _ = Credential::of(Some(&value));
+            let _ = of(Some(&value));
         }
 
         #[test]
@@ -137,7 +185,7 @@ mod tests {
             token in "[A-Za-z0-9._-]{1,40}", second in "(Bearer|Basic|x) [A-Za-z0-9._=-]{0,20}", first: bool,
         ) {
             let joined = if first { format!("Bearer {token}, {second}") } else { format!("{second}, Bearer {token}") };
-            prop_assert_eq!(Credential::of(Some(&joined)), Credential::Ambiguous);
+            prop_assert_eq!(of(Some(&joined)), Credential::Ambiguous);
         }
     }
 }

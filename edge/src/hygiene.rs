@@ -10,7 +10,7 @@
 //! - The product's own cookies go to the origin and to nobody else.
 
 /// The prefix, in lower case, of the cookies that belong to the origin.
-const PRODUCT_COOKIE: &str = "__host-pc_";
+pub(crate) const PRODUCT_COOKIE: &str = "__host-pc_";
 
 /// What to do with one inbound header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

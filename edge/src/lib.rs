@@ -3,6 +3,7 @@
 //! The modules below are pure and run natively as well, in tests and in tools; the Worker around them is wiring.
 
 pub mod answer;
+pub mod browser;
 pub mod config;
 pub mod credential;
 pub mod decide;
@@ -12,6 +13,7 @@ pub mod log;
 pub mod path;
 pub mod policy;
 pub mod request_id;
+pub mod revocations;
 pub mod token_cache;
 
 #[cfg(target_arch = "wasm32")]
@@ -27,6 +29,10 @@ use {wasm_bindgen::prelude::wasm_bindgen, worker as _};
 #[cfg(target_arch = "wasm32")]
 #[wasm_bindgen]
 #[must_use]
-pub fn fetch(request: web_sys::Request, environment: &wasm_bindgen::JsValue) -> wasm_bindgen::JsValue {
-    runtime::handle(request, environment)
+pub fn fetch(
+    request: web_sys::Request,
+    environment: &wasm_bindgen::JsValue,
+    context: wasm_bindgen::JsValue,
+) -> wasm_bindgen::JsValue {
+    runtime::handle(request, environment, context)
 }

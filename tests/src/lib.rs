@@ -21,6 +21,7 @@ pub mod answer;
 pub mod chromium;
 pub mod client;
 pub mod forge;
+pub mod lying_origin;
 pub mod own_stack;
 pub mod raw;
 pub mod upstream;

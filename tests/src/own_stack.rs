@@ -6,10 +6,12 @@ use std::process::Output;
 
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use xtask::stack::{Part, Replica, Stack, StackOptions, Store, Upstream, create_database};
+use xtask::net::free_port;
+use xtask::stack::{Part, Ports, Replica, Stack, StackOptions, Store, Upstream, create_database};
 use xtask::workspace::Workspace;
 
 use crate::fresh_id;
+use crate::lying_origin::LyingOrigin;
 use crate::world::{Door, Kind, state, variable};
 
 /// Each is a Worker runtime and several servers; more at once would only slow each other down.
@@ -26,6 +28,10 @@ pub struct Wanted {
     pub own_stores: bool,
     /// Environment of the origin.
     pub origin_settings: Vec<(String, String)>,
+    /// Plain variables of the Worker.
+    pub worker_vars: Vec<(String, String)>,
+    /// The port of the origin, where a test has to know it beforehand.
+    pub origin_port: Option<u16>,
 }
 
 impl Wanted {
@@ -37,6 +43,8 @@ impl Wanted {
             upstream: Upstream::Absent,
             own_stores: false,
             origin_settings: Vec::new(),
+            worker_vars: Vec::new(),
+            origin_port: None,
         }
     }
 
@@ -48,6 +56,24 @@ impl Wanted {
             upstream: Upstream::Own,
             own_stores: false,
             origin_settings: Vec::new(),
+            worker_vars: Vec::new(),
+            origin_port: None,
+        }
+    }
+
+    /// The whole system with something between its edge and its origin.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    #[must_use]
+    pub fn behind(between: &LyingOrigin) -> Self {
+        let port = free_port().expect("a free port");
+        between.stand_before(&format!("http://127.0.0.1:{port}"));
+        Self {
+            worker_vars: vec![("ORIGIN_URL".to_owned(), between.url().to_owned())],
+            origin_port: Some(port),
+            ..Self::all()
         }
     }
 
@@ -64,6 +90,8 @@ impl Wanted {
             upstream,
             own_stores,
             origin_settings,
+            worker_vars,
+            origin_port,
         } = self;
         let stack = tokio::task::spawn_blocking(move || {
             let (postgres, redis) = if own_stores {
@@ -80,6 +108,11 @@ impl Wanted {
                 upstream,
                 edge,
                 origin_settings,
+                worker_vars,
+                ports: Ports {
+                    origin: origin_port,
+                    ..Ports::default()
+                },
                 // A fast Postgres forgets its last moments when it is killed; a real one must not.
                 fast_postgres: !own_stores,
                 ..StackOptions::new(&workspace, state().join(&name))

@@ -74,7 +74,8 @@ async fn serve(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) {
         "garbage" => b"this is no HTTP at all\r\n\r\n",
         "cut" => b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this",
         "spoof" => {
-            b"HTTP/1.1 200 OK\r\nX-Request-Id: chosen-by-upstream\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+            b"HTTP/1.1 200 OK\r\nX-Request-Id: chosen-by-upstream\r\nSet-Cookie: theme=dark\r\n\
+              Set-Cookie: __Host-pc_access=planted; Path=/; Secure\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
         }
         _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
     };

@@ -122,6 +122,8 @@ pub struct Gate {
     pub venue: Option<usize>,
     /// A fresh or stronger authentication on top.
     pub step_up: Option<StepUp>,
+    /// Nothing passes while it is not known what was revoked lately.
+    pub sensitive: bool,
 }
 
 /// What happens to a request that passes.

@@ -152,6 +152,10 @@ fn parse_route(
     let requirement = parse_requirement(table, mistakes);
     let venue = parse_venue(table, requirement.as_ref(), pattern.as_ref(), mistakes);
     let step_up = parse_step_up(table, requirement.as_ref(), mistakes);
+    let sensitive = table.flag("sensitive", mistakes);
+    if sensitive && requirement == Some(Requirement::Public) {
+        mistakes.add(&table.place, "is public, so sensitive does nothing");
+    }
     let timeout_seconds = table
         .whole_number("timeout_seconds", 1..=LONGEST_TIMEOUT_SECONDS, mistakes)
         .map(|seconds| u32::try_from(seconds).unwrap_or(DEFAULT_TIMEOUT_SECONDS));
@@ -169,6 +173,7 @@ fn parse_route(
         requirement: requirement?,
         venue,
         step_up,
+        sensitive,
     };
     let route = Route {
         number,

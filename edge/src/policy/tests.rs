@@ -116,7 +116,7 @@ fn requirements_do_not_mix() {
 #[test]
 fn unknown_keys_are_refused_wherever_they_are() {
     let found = policy(&json!([
-        {"path": "/a", "upstream": "app", "public": true, "sensitive": true},
+        {"path": "/a", "upstream": "app", "public": true, "secret": true},
         {"path": "/b", "upstream": "app", "require": {"role": "r", "rule": "x"}},
         {"path": "/c", "upstream": "app", "authenticated": true, "step_up": {"max_age": 1, "maxAge": 1}},
     ]))
@@ -124,7 +124,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     assert_eq!(
         found,
         [
-            r#"route 1 (/a) has the unknown key "sensitive""#,
+            r#"route 1 (/a) has the unknown key "secret""#,
             r#"route 2 (/b), require has the unknown key "rule""#,
             r#"route 3 (/c), step_up has the unknown key "maxAge""#,
         ]
@@ -133,6 +133,15 @@ fn unknown_keys_are_refused_wherever_they_are() {
     assert_eq!(
         found.0,
         ["POLICY has no routes", r#"POLICY has the unknown key "extra""#]
+    );
+}
+
+#[test]
+fn a_public_route_cannot_be_sensitive() {
+    let route = json!({"path": "/a", "upstream": "app", "public": true, "sensitive": true});
+    assert_eq!(
+        mistakes(&route),
+        ["route 1 (/a) is public, so sensitive does nothing"]
     );
 }
 

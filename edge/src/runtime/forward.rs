@@ -4,23 +4,20 @@ use std::net::IpAddr;
 
 use js_sys::JsString;
 use portcullis_shared::identity;
-use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::request_signature::{SignedRequest, sign};
-use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Request, RequestInit, Response, ResponseInit};
+use web_sys::{Headers, Request, RequestInit};
 
-use super::Identity;
-use super::host::{self, Continuation, HeaderTexts};
-use super::inbound::{Inbound, log, respond};
+use super::SharedIdentity;
+use super::ending::Pending;
+use super::host::{self, HeaderTexts};
+use super::inbound::Inbound;
 use super::isolate::Isolate;
-use crate::answer::Answer;
+use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
-use crate::decide::{Refusal, RequestView as _};
+use crate::decide::{Pass, RequestView as _};
 use crate::hygiene;
-use crate::log::Entry;
 use crate::path::Target;
-use crate::policy::Route;
 
 const AUTHORIZATION: &str = "authorization";
 /// Where the platform puts the client's address.
@@ -28,13 +25,13 @@ const CONNECTING_IP: &str = "cf-connecting-ip";
 
 thread_local! {
     static NAMES: Names = Names::new();
-    static CONTINUATIONS: Continuations = Continuations::new();
 }
 
 /// The names of headers that every forwarded request gets, on the JavaScript side.
 struct Names {
     request_id: JsString,
     client_address: JsString,
+    revocations_age: JsString,
     signature_input: JsString,
     signature: JsString,
 }
@@ -44,29 +41,9 @@ impl Names {
         Self {
             request_id: JsString::from(identity::REQUEST_ID),
             client_address: JsString::from(identity::CLIENT_IP),
+            revocations_age: JsString::from(identity::REVOCATIONS_AGE),
             signature_input: JsString::from("signature-input"),
             signature: JsString::from("signature"),
-        }
-    }
-}
-
-/// The two functions that finish a request. They are made once; what differs from request to request is bound
-/// to them on the JavaScript side, where it is collected with the request.
-struct Continuations {
-    answered: Continuation,
-    failed: Continuation,
-}
-
-impl Continuations {
-    fn new() -> Self {
-        let make = |finish: fn(JsString, usize, f64, JsValue, JsValue) -> JsValue| {
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue) -> JsValue>::new(finish)
-                .into_js_value()
-                .unchecked_into()
-        };
-        Self {
-            answered: make(answered),
-            failed: make(failed),
         }
     }
 }
@@ -79,11 +56,11 @@ pub(super) fn forward(
     isolate: &Isolate,
     config: &Config,
     inbound: &Inbound,
-    route: &Route,
     upstream: &Upstream,
-    target: &Target<'_>,
-    identity: Option<&Identity>,
+    pass: &Pass<'_, SharedIdentity>,
 ) -> Result<JsValue, JsValue> {
+    let Pass { route, target, .. } = pass;
+    let identity = pass.identity.as_ref().map(|identity| &*identity.0);
     let url = url(upstream, target);
     let request = Request::new_with_str_and_init(&url, inbound.request.unchecked_ref::<RequestInit>())?;
     let headers = request.headers();
@@ -92,11 +69,16 @@ pub(super) fn forward(
     for name in &plan.remove {
         headers.delete(name)?;
     }
-    if plan.has_cookies && !upstream.is_origin() {
-        withhold_product_cookies(&headers)?;
+    if plan.has_cookies {
+        if upstream.is_origin() {
+            update_session_cookies(&headers, pass.cookies, &inbound.renewal)?;
+        } else {
+            withhold_product_cookies(&headers)?;
+        }
     }
 
-    let client_address = client_address(&names, inbound);
+    let client_address = client_address(inbound);
+    let stale = pass.stale.map(|age| age.to_string());
     let mut signed: Vec<(&str, &str)> = Vec::with_capacity(12);
     signed.extend(
         identity
@@ -104,6 +86,7 @@ pub(super) fn forward(
             .flat_map(|identity| &identity.headers)
             .map(|(name, value)| (*name, value.as_str())),
     );
+    signed.extend(stale.as_deref().map(|age| (identity::REVOCATIONS_AGE, age)));
     signed.extend(
         client_address
             .as_deref()
@@ -134,6 +117,9 @@ pub(super) fn forward(
         headers.set(name, value)?;
     }
     NAMES.with(|names| {
+        if let Some(age) = stale {
+            headers.set(&names.revocations_age, &JsString::from(age))?;
+        }
         if let Some(address) = client_address {
             headers.set(&names.client_address, &JsString::from(address))?;
         }
@@ -143,18 +129,14 @@ pub(super) fn forward(
     })?;
 
     let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
-    CONTINUATIONS.with(|continuations| {
-        let bind = |continuation: &Continuation| {
-            continuation.with(
-                &JsValue::UNDEFINED,
-                &request_id,
-                route.number,
-                inbound.began,
-                &timer,
-            )
-        };
-        Ok(outcome.then(&bind(&continuations.answered), &bind(&continuations.failed)))
-    })
+    let pending = Pending {
+        request_id,
+        route: route.number,
+        began: inbound.began,
+        timer,
+        set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
+    };
+    Ok(pending.after(&outcome, upstream))
 }
 
 fn url(upstream: &Upstream, target: &Target<'_>) -> String {
@@ -178,103 +160,22 @@ fn withhold_product_cookies(headers: &Headers) -> Result<(), JsValue> {
     }
 }
 
-/// The address of the client; anything else than an address is not passed on.
-fn client_address(names: &str, inbound: &Inbound) -> Option<String> {
-    if !names.split(',').any(|name| name == CONNECTING_IP) {
-        return None;
+/// Puts the session as it is by now in the place of the one that came, or takes it out where it is good for nothing.
+fn update_session_cookies(headers: &Headers, fate: CookieFate, renewal: &Renewal) -> Result<(), JsValue> {
+    let cookies = headers.get("cookie")?.unwrap_or_default();
+    match browser::cookies_for_origin(&cookies, fate, renewal) {
+        Some(kept) if kept.is_empty() => headers.delete("cookie"),
+        Some(kept) => headers.set("cookie", &kept),
+        None => Ok(()),
     }
+}
+
+/// The address of the client; anything else than an address is not passed on.
+pub(super) fn client_address(inbound: &Inbound) -> Option<String> {
     inbound
         .headers
         .get(CONNECTING_IP)
         .ok()
         .flatten()
         .filter(|address| address.parse::<IpAddr>().is_ok())
-}
-
-/// The race is over: `response` is the upstream's, or `undefined` when the clock was first.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "closures that JavaScript calls take owned values"
-)]
-fn answered(request_id: JsString, route: usize, began: f64, timer: JsValue, response: JsValue) -> JsValue {
-    host::clear_timeout(&timer);
-    if response.is_undefined() {
-        let refusal = Refusal::new(
-            ProblemCode::GatewayTimeout,
-            "the upstream sent no response headers in time",
-        );
-        return fail(&refusal, &request_id, route, began);
-    }
-    let response: Response = response.unchecked_into();
-    let init = response.unchecked_ref::<ResponseInit>();
-    let made =
-        Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init).and_then(|own| {
-            let headers = own.headers();
-            let headers: &HeaderTexts = headers.unchecked_ref();
-            NAMES.with(|names| headers.set(&names.request_id, &request_id))?;
-            Ok(own)
-        });
-    let Ok(own) = made else {
-        let refusal = Refusal::new(
-            ProblemCode::BadGateway,
-            "the upstream's response cannot be passed on",
-        );
-        return fail(&refusal, &request_id, route, began);
-    };
-    finish("pass", own.status(), None, &request_id, route, began);
-    own.into()
-}
-
-/// The upstream could not be reached, or broke off before its response headers were complete.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "closures that JavaScript calls take owned values"
-)]
-fn failed(request_id: JsString, route: usize, began: f64, timer: JsValue, _error: JsValue) -> JsValue {
-    host::clear_timeout(&timer);
-    let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-    fail(&refusal, &request_id, route, began)
-}
-
-fn fail(refusal: &Refusal, request_id: &JsString, route: usize, began: f64) -> JsValue {
-    finish(
-        refusal.code.as_str(),
-        refusal.code.status(),
-        Some(&refusal.reason),
-        request_id,
-        route,
-        began,
-    );
-    respond(&Answer::refusing(refusal, &String::from(request_id)))
-}
-
-/// Logs a request that had been let pass.
-fn finish(
-    decision: &str,
-    status: u16,
-    reason: Option<&str>,
-    request_id: &JsString,
-    route: usize,
-    began: f64,
-) {
-    let Some(config) = Isolate::current().known_config() else {
-        return;
-    };
-    if !config.log_requests.covers(reason.is_some()) {
-        return;
-    }
-    let route = config
-        .policy
-        .routes()
-        .find(|other| other.number == route)
-        .map(|route| route.path.as_str());
-    let request_id = String::from(request_id);
-    log(&Entry {
-        request_id: &request_id,
-        route,
-        decision,
-        status,
-        ms: host::now() - began,
-        reason,
-    });
 }

@@ -1,9 +1,9 @@
 //! The platform's functions that `web_sys` does not bind, or binds for other hosts.
 
-use js_sys::{Array, JsString, Promise};
-use wasm_bindgen::JsValue;
+use js_sys::{Array, JsString, Promise, Reflect};
 use wasm_bindgen::prelude::wasm_bindgen;
-use web_sys::{Headers, Request, RequestInit};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{Headers, Request, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
@@ -11,9 +11,9 @@ extern "C" {
     #[wasm_bindgen(js_name = fetch)]
     fn send(request: &Request) -> Promise;
 
-    /// Sends a GET request.
+    /// Sends a request of the edge's own; a GET where `init` does not say otherwise.
     #[wasm_bindgen(js_name = fetch)]
-    pub(super) fn get(url: &str, init: &RequestInit) -> Promise;
+    pub(super) fn ask(url: &str, init: &RequestInit) -> Promise;
 
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
@@ -46,6 +46,22 @@ extern "C" {
     #[wasm_bindgen(js_namespace = Date)]
     pub(super) fn now() -> f64;
 
+    /// What a request may ask of the platform beyond its response.
+    pub(super) type ExecutionContext;
+
+    /// Keeps the request alive until the promise is settled, although its response is on the way.
+    #[wasm_bindgen(method, js_name = waitUntil)]
+    pub(super) fn wait_until(this: &ExecutionContext, promise: &JsValue);
+
+    /// The copies of responses that this location keeps.
+    pub(super) type Cache;
+
+    #[wasm_bindgen(method, catch, js_name = match)]
+    pub(super) fn find(this: &Cache, url: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = put)]
+    pub(super) fn keep(this: &Cache, url: &str, response: &Response) -> Result<Promise, JsValue>;
+
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), JsValue>;
 
@@ -56,8 +72,8 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     pub(super) type Continuation;
 
-    /// The function with its first arguments in place: the request's id, its route's number, its arrival and
-    /// its timer.
+    /// The function with its first arguments in place: the request's id, its route's number, its arrival, its
+    /// timer, and the cookies that its response sets.
     #[wasm_bindgen(method, js_name = bind)]
     pub(super) fn with(
         this: &Continuation,
@@ -66,7 +82,12 @@ extern "C" {
         route: usize,
         began: f64,
         timer: &JsValue,
+        cookies: &JsValue,
     ) -> Continuation;
+
+    /// The values of all `Set-Cookie` headers.
+    #[wasm_bindgen(method, js_name = getSetCookie)]
+    pub(super) fn set_cookies(this: &HeaderTexts) -> Vec<String>;
 
     #[wasm_bindgen(js_namespace = Promise)]
     fn race(promises: &Array) -> Outcome;
@@ -86,6 +107,22 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     pub(super) fn then(this: &Outcome, resolved: &Continuation, rejected: &Continuation) -> JsValue;
+}
+
+/// The time in seconds since the epoch.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds since the epoch fit, and a cast saturates"
+)]
+pub(super) fn seconds() -> i64 {
+    (now() / 1000.0) as i64
+}
+
+/// The cache of this location, where the host has one.
+pub(super) fn default_cache() -> Option<Cache> {
+    let caches = Reflect::get(&js_sys::global(), &JsValue::from_str("caches")).ok()?;
+    let cache = Reflect::get(&caches, &JsValue::from_str("default")).ok()?;
+    cache.is_object().then(|| cache.unchecked_into())
 }
 
 /// Sends a request that has `milliseconds` until its response headers. The outcome is the response, or `undefined`

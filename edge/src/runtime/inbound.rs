@@ -1,36 +1,37 @@
 //! A request as it came, and the answers the edge gives to it.
 
-use std::rc::Rc;
-
 use js_sys::JsString;
 use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Headers, Request, Response, ResponseInit};
 
-use super::Identity;
-use super::host::{self, HeaderTexts};
+use super::SharedIdentity;
+use super::host::{self, ExecutionContext, HeaderTexts};
 use super::isolate::Isolate;
 use crate::answer::Answer;
-use crate::decide::{Refusal, RequestView};
+use crate::browser::{self, Renewal};
+use crate::decide::{Pass, Refusal, RequestView};
 use crate::log::Entry;
-use crate::policy::Route;
 use crate::request_id;
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
 struct Names {
     request_id: JsString,
     authorization: JsString,
+    cookie: JsString,
 }
 
 thread_local! {
     static NAMES: Names = Names {
         request_id: JsString::from(identity::REQUEST_ID),
         authorization: JsString::from("authorization"),
+        cookie: JsString::from("cookie"),
     };
 }
 
 /// A request, with what every decision reads already out of JavaScript.
 pub(super) struct Inbound {
+    pub(super) context: ExecutionContext,
     pub(super) request: Request,
     pub(super) headers: Headers,
     pub(super) request_id: String,
@@ -39,23 +40,35 @@ pub(super) struct Inbound {
     method: String,
     url: String,
     authorization: Option<String>,
+    cookie: Option<String>,
+    /// What came of refreshing its session on the way.
+    pub(super) renewal: Renewal,
 }
 
 impl Inbound {
-    pub(super) fn of(request: Request, isolate: &Isolate) -> Self {
+    pub(super) fn of(request: Request, context: ExecutionContext, isolate: &Isolate) -> Self {
         let headers = request.headers();
         let texts: &HeaderTexts = headers.unchecked_ref();
-        let (given, authorization) =
-            NAMES.with(|names| (texts.get(&names.request_id), texts.get(&names.authorization)));
-        let given = given.ok().flatten().filter(|id| request_id::is_acceptable(id));
+        let header = |name: &JsString| texts.get(name).ok().flatten();
+        let (given, authorization, cookie) = NAMES.with(|names| {
+            (
+                header(&names.request_id),
+                header(&names.authorization),
+                header(&names.cookie),
+            )
+        });
+        let given = given.filter(|id| request_id::is_acceptable(id));
         Self {
             request_id: given.unwrap_or_else(|| isolate.new_id()),
             began: host::now(),
             method: request.method(),
             url: request.url(),
-            authorization: authorization.ok().flatten(),
+            authorization,
+            cookie,
+            renewal: Renewal::Untried,
             headers,
             request,
+            context,
         }
     }
 
@@ -80,17 +93,22 @@ impl Inbound {
                 reason: Some(&refusal.reason),
             });
         }
-        respond(&Answer::refusing(refusal, &self.request_id))
+        let cookies = browser::set_cookies(refusal.cookies, &self.renewal);
+        respond(&Answer::refusing(refusal, &self.request_id).setting(cookies))
     }
 
     /// Answers that the request may pass.
-    pub(super) fn permit(&self, route: &Rc<Route>, identity: Option<&Identity>, is_logged: bool) -> JsValue {
-        let headers = identity.map_or(&[][..], |identity| &identity.headers);
-        let answer = Answer::permitting(headers, &self.request_id);
+    pub(super) fn permit(&self, pass: &Pass<'_, SharedIdentity>, is_logged: bool) -> JsValue {
+        let headers = pass
+            .identity
+            .as_ref()
+            .map_or(&[][..], |identity| &identity.0.headers);
+        let cookies = browser::set_cookies(pass.cookies, &self.renewal);
+        let answer = Answer::permitting(headers, pass.stale, &self.request_id).setting(cookies);
         if is_logged {
             log(&Entry {
                 request_id: &self.request_id,
-                route: Some(&route.path),
+                route: Some(&pass.route.path),
                 decision: "pass",
                 status: answer.status,
                 ms: host::now() - self.began,
@@ -114,8 +132,16 @@ impl RequestView for Inbound {
         self.authorization.as_deref()
     }
 
-    fn content_length(&self) -> Option<String> {
-        self.headers.get("content-length").ok().flatten()
+    fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).ok().flatten()
+    }
+
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
     }
 }
 
@@ -124,11 +150,28 @@ pub(super) fn log(entry: &Entry<'_>) {
     host::log_line(&entry.to_json());
 }
 
+/// Adds `Set-Cookie` headers, and keeps a response that has any out of every cache.
+pub(super) fn set_cookies(response: &Response, lines: &[String]) -> Result<(), JsValue> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let headers = response.headers();
+    for line in lines {
+        headers.append("set-cookie", line)?;
+    }
+    headers.set("cache-control", "private, no-store")
+}
+
 /// Makes the platform's response. Where it will not make one, its error goes back in its place, and the
 /// platform answers 500.
 pub(super) fn respond(answer: &Answer<'_>) -> JsValue {
     let made = js_sys::JSON::parse(&answer.init_json()).and_then(|init| {
-        Response::new_with_opt_str_and_init(answer.body.as_deref(), init.unchecked_ref::<ResponseInit>())
+        let made = Response::new_with_opt_str_and_init(
+            answer.body.as_deref(),
+            init.unchecked_ref::<ResponseInit>(),
+        )?;
+        set_cookies(&made, &answer.set_cookies)?;
+        Ok(made)
     });
     made.map_or_else(|error| error, JsValue::from)
 }

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::decide::TokenVerdict;
 use crate::key_cache::KeyCache;
 use crate::request_id;
+use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
 
 /// The isolate's memory.
@@ -24,6 +25,7 @@ pub(super) struct Isolate {
     /// `None` inside when it has mistakes, which have been logged.
     config: OnceCell<Option<Rc<Config>>>,
     pub(super) keys: RefCell<KeyCache>,
+    pub(super) revocations: RefCell<Revocations>,
     imported: RefCell<Vec<(RsaVerifyingKey, Rc<WebCryptoKey>)>>,
     tokens: RefCell<TokenCache<SharedIdentity>>,
     random: RefCell<RandomPool>,

@@ -1,15 +1,15 @@
 //! Verifying a token that this isolate has not seen: key set, import, signature, claims.
 
-use js_sys::{Reflect, Uint8Array};
 use portcullis_shared::error::TokenError;
 use portcullis_shared::jwk::{JwkSet, MAX_SET_BYTES, RsaVerifyingKey};
 use portcullis_shared::signature::WebCryptoKey;
 use portcullis_shared::token::UnverifiedToken;
 use std::rc::Rc;
-use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, ReadableStreamDefaultReader, RequestInit, RequestRedirect, Response};
+use web_sys::{AbortSignal, RequestInit, RequestRedirect, Response};
 
+use super::body;
 use super::host;
 use super::isolate::Isolate;
 use super::{Identity, SharedIdentity};
@@ -87,7 +87,7 @@ async fn find_key(
 }
 
 async fn fetch_key(isolate: &Isolate, config: &Config, kid: &str, now: i64) -> Result<Published, NoKey> {
-    let fetched = fetch_key_set(&config.key_set_url).await;
+    let fetched = fetch_key_set(&config.key_set_url()).await;
     let mut keys = isolate.keys.borrow_mut();
     match fetched {
         Ok(set) => keys.fetched(set, now),
@@ -116,42 +116,18 @@ async fn fetch_key_set(url: &str) -> Result<JwkSet, &'static str> {
     let init = RequestInit::new();
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
-    let response: Response = JsFuture::from(host::get(url, &init))
+    let response: Response = JsFuture::from(host::ask(url, &init))
         .await
         .map_err(|_| "the origin did not answer")?
         .unchecked_into();
     if response.status() != 200 {
         return Err("the origin did not answer 200");
     }
-    let body = read_body(&response)
-        .await
-        .map_err(|_| "the body broke off")?
-        .ok_or("the body is too long")?;
+    let body = body::read(&response, MAX_SET_BYTES).await?;
     let set = JwkSet::parse(&body).map_err(|_| "the body is not a key set")?;
     if set.is_empty() {
         Err("the key set has no usable key")
     } else {
         Ok(set)
-    }
-}
-
-/// The body, or `None` when it is longer than a key set may be.
-async fn read_body(response: &Response) -> Result<Option<Vec<u8>>, JsValue> {
-    let mut bytes = Vec::new();
-    let Some(stream) = response.body() else {
-        return Ok(Some(bytes));
-    };
-    let reader: ReadableStreamDefaultReader = stream.get_reader().unchecked_into();
-    loop {
-        let piece = JsFuture::from(reader.read()).await?;
-        if Reflect::get(&piece, &JsValue::from_str("done"))?.is_truthy() {
-            return Ok(Some(bytes));
-        }
-        let piece: Uint8Array = Reflect::get(&piece, &JsValue::from_str("value"))?.unchecked_into();
-        if bytes.len().saturating_add(piece.byte_length() as usize) > MAX_SET_BYTES {
-            JsFuture::from(reader.cancel()).await?;
-            return Ok(None);
-        }
-        bytes.extend_from_slice(&piece.to_vec());
     }
 }

@@ -6,12 +6,16 @@
 //!   leaves nothing behind.
 //! - Whatever fails on the way to a response is a problem with the request's id.
 
+mod body;
+mod ending;
+mod feed;
 mod forward;
 mod host;
 mod inbound;
 mod isolate;
 mod keys;
 mod random;
+mod session;
 mod task;
 
 use std::rc::Rc;
@@ -20,12 +24,13 @@ use js_sys::JsString;
 use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
 use crate::config::Config;
-use crate::decide::{Decision, Pass, Refusal, TokenVerdict, decide};
+use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::Destination;
+use crate::revocations::Outlook;
 use inbound::Inbound;
 use isolate::Isolate;
 
@@ -67,62 +72,101 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
 enum Step {
     Respond(JsValue),
     Verify(String),
+    FetchRevocations,
+    Refresh(String),
 }
 
 /// Handles one request: the result is a response, or a promise of one.
-pub(crate) fn handle(request: Request, environment: &JsValue) -> JsValue {
+pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) -> JsValue {
     let isolate = Isolate::current();
-    let inbound = Inbound::of(request, &isolate);
+    let inbound = Inbound::of(request, context.unchecked_into(), &isolate);
     let Some(config) = isolate.config(environment) else {
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
         return inbound.refuse(&refusal, true);
     };
-    let now = inbound.now();
-    let token = match step(&isolate, &config, &inbound, |token| isolate.known(token, now)) {
-        Step::Respond(response) => return response,
-        Step::Verify(token) => token,
-    };
-    task::run(async move {
-        let verdict = keys::verify(&isolate, &config, &token, now).await;
-        match step(&isolate, &config, &inbound, |_| verdict) {
-            Step::Respond(response) => response,
-            // `verify` never answers that it does not know.
-            Step::Verify(_) => inbound.refuse(&Refusal::new(ProblemCode::InternalError, "no verdict"), true),
+    match step(&isolate, &config, &inbound, |token| {
+        isolate.known(token, inbound.now())
+    }) {
+        Step::Respond(response) => response,
+        next => task::run(async move { pursue(&isolate, &config, inbound, next).await }),
+    }
+}
+
+/// Finds out what the decision lacks, and decides again, until there is a response.
+async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound, mut next: Step) -> JsValue {
+    let mut verdict = None;
+    loop {
+        match next {
+            Step::Respond(response) => return response,
+            // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
+            Step::FetchRevocations => feed::renew(isolate, config).await,
+            Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
+            Step::Refresh(token) => {
+                // The verdict was about the token before.
+                verdict = None;
+                inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
+            }
         }
-    })
+        next = step(isolate, config, &inbound, |token| match &verdict {
+            Some(verdict) => verdict.clone(),
+            None => isolate.known(token, inbound.now()),
+        });
+    }
 }
 
 fn step(
-    isolate: &Isolate,
-    config: &Config,
+    isolate: &Rc<Isolate>,
+    config: &Rc<Config>,
     inbound: &Inbound,
     known: impl FnOnce(&str) -> TokenVerdict<SharedIdentity>,
 ) -> Step {
-    let pass = match decide(inbound, &config.policy, known, inbound.now()) {
+    let decision = {
+        let knowledge = Knowledge {
+            policy: &config.policy,
+            revocations: &isolate.revocations.borrow(),
+            csrf_keys: &config.csrf_keys,
+        };
+        decide(inbound, &knowledge, known, inbound.now())
+    };
+    let pass = match decision {
         Decision::Pass(pass) => pass,
         Decision::Verify(token) => return Step::Verify(token.to_owned()),
+        Decision::FetchRevocations => return Step::FetchRevocations,
+        Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
         Decision::Refuse(refusal) => {
             return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
         }
     };
-    let Pass {
-        route,
-        target,
-        identity,
-    } = pass;
-    let identity = identity.as_ref().map(|identity| &*identity.0);
-    let upstream = match &route.destination {
+    if pass.identity.is_some() {
+        look_after_revocations(isolate, config, inbound, pass.stale.is_some());
+    }
+    let upstream = match &pass.route.destination {
         Destination::ForwardAuth => {
-            return Step::Respond(inbound.permit(&route, identity, config.log_requests.covers(false)));
+            let is_logged = config.log_requests.covers(false);
+            return Step::Respond(inbound.permit(&pass, is_logged));
         }
         Destination::Upstream(name) => config.upstream(name),
     };
     // The configuration has every upstream that its policy names.
-    let forwarded = upstream.and_then(|upstream| {
-        forward::forward(isolate, config, inbound, &route, upstream, &target, identity).ok()
-    });
+    let forwarded =
+        upstream.and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok());
     Step::Respond(forwarded.unwrap_or_else(|| {
         let refusal = Refusal::new(ProblemCode::InternalError, "the request could not be rebuilt");
         inbound.refuse(&refusal, config.log_requests.covers(true))
     }))
+}
+
+/// Counts a request that passes upon a stale state, and has an ageing one renewed after the response.
+fn look_after_revocations(isolate: &Rc<Isolate>, config: &Rc<Config>, inbound: &Inbound, is_stale: bool) {
+    let now = inbound.now();
+    let mut revocations = isolate.revocations.borrow_mut();
+    if is_stale {
+        revocations.passed_stale();
+    }
+    if revocations.outlook(now) == Outlook::Ageing && revocations.begin_renewal(now) {
+        drop(revocations);
+        inbound
+            .context
+            .wait_until(&feed::renew_afterwards(isolate, config));
+    }
 }

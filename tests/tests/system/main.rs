@@ -21,4 +21,5 @@ mod outages;
 mod rate_limits;
 mod replicas;
 mod request_ids;
+mod revocation;
 mod well_known;

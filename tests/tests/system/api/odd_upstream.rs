@@ -32,6 +32,8 @@ async fn an_upstream_that_misbehaves_is_a_precise_5xx_and_never_followed() {
         .expect(200);
     let ids: Vec<_> = spoofed.headers.get_all("x-request-id").iter().collect();
     assert_eq!(ids, [id]);
+    let cookies: Vec<_> = spoofed.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["theme=dark"], "an application planted a session");
 
     for odd in ["garbage", "close"] {
         client

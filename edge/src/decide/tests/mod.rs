@@ -3,10 +3,17 @@ use std::collections::BTreeMap;
 use portcullis_shared::claims::{AccessClaims, Audience};
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
+use portcullis_shared::revocation::Feed;
 use proptest::prelude::*;
+use uuid::Uuid;
 
-use super::{Decision, Refusal, RequestView, TokenVerdict, decide};
+use super::{Decision, Knowledge, Refusal, RequestView, TokenVerdict, decide};
+use crate::browser::Renewal;
 use crate::policy::{Destination, Policy};
+use crate::revocations::Revocations;
+
+mod cookies;
+mod revocation;
 
 const NOW: i64 = 1_800_000_000;
 const VENUE: &str = "11111111-1111-7111-8111-111111111111";
@@ -16,7 +23,9 @@ struct Ask {
     method: String,
     url: String,
     authorization: Option<String>,
-    content_length: Option<String>,
+    cookie: Option<String>,
+    headers: BTreeMap<&'static str, String>,
+    renewal: Renewal,
 }
 
 impl Ask {
@@ -49,8 +58,16 @@ impl RequestView for Ask {
         self.authorization.as_deref()
     }
 
-    fn content_length(&self) -> Option<String> {
-        self.content_length.clone()
+    fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).cloned()
+    }
+
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
     }
 }
 
@@ -65,6 +82,7 @@ fn policy() -> Policy {
             {"path": "/venues/{id}/tickets", "upstream": "app", "require": {"permission": "tickets:view"}, "venue": "id"},
             {"path": "/venues/{id}/door", "upstream": "app", "require": {"role": "door-staff"}, "venue": "id"},
             {"path": "/withdraw", "methods": ["POST"], "upstream": "app", "authenticated": true, "step_up": {"max_age": 300, "acr": "aal2"}},
+            {"path": "/payout", "upstream": "app", "authenticated": true, "sensitive": true},
             {"path": "/recent", "upstream": "app", "authenticated": true, "step_up": {"max_age": 60}}
         ]}"#,
     )
@@ -93,11 +111,49 @@ fn claims() -> AccessClaims {
     }
 }
 
+impl<'k> Knowledge<'k> {
+    fn of(policy: &'k Policy, revocations: &'k Revocations) -> Self {
+        Self {
+            policy,
+            revocations,
+            csrf_keys: &[],
+        }
+    }
+}
+
+fn nothing_revoked() -> Revocations {
+    knowing(Vec::new(), BTreeMap::new())
+}
+
+/// What an isolate knows that was just told of these sessions and subjects.
+fn knowing(sessions: Vec<Uuid>, subjects: BTreeMap<Uuid, i64>) -> Revocations {
+    let mut revocations = Revocations::default();
+    let feed = Feed {
+        as_of: NOW,
+        epoch: 1,
+        seq: 1,
+        since: None,
+        lifetime: 960,
+        key_set_version: 0,
+        sessions,
+        subjects,
+    };
+    revocations.take_in(feed, NOW, NOW).unwrap();
+    revocations
+}
+
 fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<AccessClaims>, Refusal> {
-    match decide(ask, &policy(), |_| verdict, NOW) {
+    match decide(
+        ask,
+        &Knowledge::of(&policy(), &nothing_revoked()),
+        |_| verdict,
+        NOW,
+    ) {
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
         Decision::Verify(token) => panic!("nobody knows {token}"),
+        Decision::FetchRevocations => panic!("what was revoked is known"),
+        Decision::Refresh(_) => panic!("there are no cookies"),
     }
 }
 
@@ -175,7 +231,12 @@ fn a_refused_token_says_only_whether_it_expired() {
 #[test]
 fn a_token_nobody_knows_is_to_be_verified() {
     let ask = Ask::new("GET", "/echo").bearing("token");
-    let decision = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW);
+    let decision = decide(
+        &ask,
+        &Knowledge::of(&policy(), &nothing_revoked()),
+        |_| TokenVerdict::<AccessClaims>::Unknown,
+        NOW,
+    );
     assert!(matches!(decision, Decision::Verify("token")));
 }
 
@@ -184,7 +245,10 @@ fn a_token_is_not_looked_at_where_the_request_fails_without_it() {
     for (method, path) in [("GET", "/nowhere"), ("DELETE", "/check"), ("GET", "/public//x")] {
         let ask = Ask::new(method, path).bearing("token");
         let known = |_: &str| -> TokenVerdict<AccessClaims> { panic!("asked about the token for {path}") };
-        assert!(matches!(decide(&ask, &policy(), known, NOW), Decision::Refuse(_)));
+        assert!(matches!(
+            decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), known, NOW),
+            Decision::Refuse(_)
+        ));
     }
 }
 
@@ -396,7 +460,7 @@ fn step_up_asks_for_a_recent_and_strong_enough_authentication() {
 #[test]
 fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
     let ask = |length: &str| Ask {
-        content_length: Some(length.to_owned()),
+        headers: BTreeMap::from([("content-length", length.to_owned())]),
         ..Ask::new("POST", "/purchase")
     };
     assert!(with(ask("100"), claims()).is_ok());
@@ -410,7 +474,12 @@ fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
 #[test]
 fn a_route_may_be_answered_by_the_edge_itself() {
     let ask = Ask::new("GET", "/check").bearing("token");
-    let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW) else {
+    let Decision::Pass(pass) = decide(
+        &ask,
+        &Knowledge::of(&policy(), &nothing_revoked()),
+        |_| TokenVerdict::Verified(claims()),
+        NOW,
+    ) else {
         panic!("it does not pass");
     };
     assert_eq!(pass.route.destination, Destination::ForwardAuth);
@@ -418,15 +487,18 @@ fn a_route_may_be_answered_by_the_edge_itself() {
 
 proptest! {
     #[test]
-    fn no_request_makes_it_panic(method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>()) {
-        let ask = Ask { method, url, authorization, content_length: Some("x".to_owned()) };
-        let _ = decide(&ask, &policy(), |_| TokenVerdict::Verified(claims()), NOW);
+    fn no_request_makes_it_panic(
+        method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>(), cookie in any::<Option<String>>(),
+    ) {
+        let headers = BTreeMap::from([("content-length", "x".to_owned())]);
+        let ask = Ask { method, url, authorization, cookie, headers, renewal: Renewal::Untried };
+        let _ = decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), |_| TokenVerdict::Verified(claims()), NOW);
     }
 
     #[test]
     fn nothing_but_public_routes_passes_without_a_token(method in "(GET|POST|PUT|HEAD)", path in "(/(public|echo|check|admin|withdraw|purchase|%65cho|\\.\\.|x|;|Echo)){1,3}/?") {
         let ask = Ask::new(&method, &path);
-        if let Decision::Pass(pass) = decide(&ask, &policy(), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
+        if let Decision::Pass(pass) = decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), |_| TokenVerdict::<AccessClaims>::Unknown, NOW) {
             prop_assert!(pass.target.path().starts_with("/public/"));
         }
     }

@@ -1,0 +1,203 @@
+//! Fetching what was revoked lately: from the copy that this location keeps for a second, else from the origin.
+//!
+//! Invariant: whatever comes back is believed under its signature only, be it from the origin or from the copy.
+
+use js_sys::{Object, Uint8Array};
+use portcullis_shared::identity;
+use portcullis_shared::request_signature::{SignedRequest, sign};
+use portcullis_shared::revocation::signature::{Content, SignedAnswer, verify};
+use portcullis_shared::revocation::{FEED_PATH, Feed, MAX_FEED_BYTES};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, ResponseInit};
+
+use super::isolate::Isolate;
+use super::{body, host};
+use crate::config::Config;
+
+/// How long the origin may take to answer, in milliseconds.
+const FETCH_TIMEOUT_MILLISECONDS: u32 = 500;
+/// For how long a location keeps a copy of an answer.
+const COPY_CACHE_CONTROL: &str = "max-age=1";
+/// The headers of an answer that its signature needs.
+const SIGNATURE_HEADERS: [&str; 4] = ["etag", "content-digest", "signature-input", "signature"];
+
+/// An answer whose body is here, and which nobody has looked at yet.
+struct Answer {
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+/// Brings what is known about revocations up to date, as far as it can be; what came of it is in the isolate.
+pub(super) async fn renew(isolate: &Isolate, config: &Config) {
+    let position = isolate.revocations.borrow().position();
+    let (query, tag) = match &position {
+        Some((cursor, tag)) => (Some(format!("cursor={cursor}")), Some(tag.as_str())),
+        None => (None, None),
+    };
+    let mut url = format!("{}{FEED_PATH}", config.origin.base);
+    if let Some(query) = &query {
+        url.push('?');
+        url.push_str(query);
+    }
+    if let Some(copy) = find_copy(&url).await
+        && isolate.take_in(config, &copy).is_ok()
+    {
+        return;
+    }
+    match fetch(isolate, config, &url, query.as_deref(), tag).await {
+        Ok(answer) => match isolate.take_in(config, &answer) {
+            Ok(()) => keep_copy(&url, &answer).await,
+            Err(reason) => {
+                isolate.revocations.borrow_mut().refused(host::seconds());
+                isolate.feed_fault("refused", &reason);
+            }
+        },
+        Err(reason) => {
+            isolate.revocations.borrow_mut().failed(host::seconds());
+            isolate.feed_fault("failed", reason);
+        }
+    }
+}
+
+impl Isolate {
+    fn take_in(&self, config: &Config, answer: &Answer) -> Result<(), String> {
+        let now = host::seconds();
+        let mut revocations = self.revocations.borrow_mut();
+        let header = |name| answer.headers.get(name).ok().flatten();
+        let (etag, digest) = (header("etag").unwrap_or_default(), header("content-digest"));
+        // Only an answer that says that nothing has changed has no digest. The copy of one has the status 200.
+        let content = digest
+            .as_ref()
+            .map_or(Content::Unchanged, |_| Content::Feed(&answer.body));
+        let signed = SignedAnswer {
+            content,
+            etag: &etag,
+            content_digest: digest.as_deref(),
+            signature_input: &header("signature-input").unwrap_or_default(),
+            signature: &header("signature").unwrap_or_default(),
+        };
+        let created = verify(&signed, &config.signing_key, now).map_err(|error| error.to_string())?;
+        match content {
+            Content::Unchanged => revocations.unchanged(&etag, created, now),
+            Content::Feed(body) => {
+                let feed = Feed::parse(body).ok_or("the body is not a feed")?;
+                revocations.take_in(feed, created, now)
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    /// Logs that the feed is not as it should be, with how often that was so.
+    fn feed_fault(&self, outcome: &str, reason: &str) {
+        let counts = self.revocations.borrow().counts();
+        host::log_fault(
+            &serde_json::json!({
+                "event": "revocations",
+                "outcome": outcome,
+                "reason": reason,
+                "failed": counts.failed,
+                "refused": counts.refused,
+                "stale_passes": counts.stale_passes,
+            })
+            .to_string(),
+        );
+    }
+}
+
+async fn fetch(
+    isolate: &Isolate,
+    config: &Config,
+    url: &str,
+    query: Option<&str>,
+    tag: Option<&str>,
+) -> Result<Answer, &'static str> {
+    const UNBUILT: &str = "the request could not be built";
+    let id = isolate.new_id();
+    let signature = sign(
+        &SignedRequest {
+            method: "GET",
+            authority: &config.origin.authority,
+            path: FEED_PATH,
+            query,
+            headers: &[],
+        },
+        &config.signing_key,
+        &isolate.new_id(),
+        host::seconds(),
+    );
+    let headers = Headers::new().map_err(|_| UNBUILT)?;
+    for (name, value) in [
+        (identity::REQUEST_ID, id.as_str()),
+        ("signature-input", &signature.signature_input),
+        ("signature", &signature.signature),
+    ] {
+        headers.set(name, value).map_err(|_| UNBUILT)?;
+    }
+    if let Some(tag) = tag {
+        headers.set("if-none-match", tag).map_err(|_| UNBUILT)?;
+    }
+    let init = RequestInit::new();
+    init.set_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
+    let response: Response = JsFuture::from(host::ask(url, &init))
+        .await
+        .map_err(|_| "the origin did not answer")?
+        .unchecked_into();
+    match response.status() {
+        200 | 304 => read(&response).await,
+        _ => Err("the origin answered neither 200 nor 304"),
+    }
+}
+
+async fn read(response: &Response) -> Result<Answer, &'static str> {
+    Ok(Answer {
+        headers: response.headers(),
+        body: body::read(response, MAX_FEED_BYTES).await?,
+    })
+}
+
+/// The copy that this location keeps. Where there is no cache, there is none.
+async fn find_copy(url: &str) -> Option<Answer> {
+    let cache = host::default_cache()?;
+    let found = JsFuture::from(cache.find(url).ok()?).await.ok()?;
+    if found.is_undefined() {
+        return None;
+    }
+    read(&found.unchecked_into()).await.ok()
+}
+
+/// Keeps a copy for the other isolates of this location. That it could not be kept is no fault.
+async fn keep_copy(url: &str, answer: &Answer) {
+    let Some(cache) = host::default_cache() else {
+        return;
+    };
+    let Some(copy) = copy_of(answer) else { return };
+    if let Ok(kept) = cache.keep(url, &copy) {
+        let _not_kept = JsFuture::from(kept).await;
+    }
+}
+
+fn copy_of(answer: &Answer) -> Option<Response> {
+    let headers = Headers::new().ok()?;
+    for name in SIGNATURE_HEADERS {
+        if let Some(value) = answer.headers.get(name).ok()? {
+            headers.set(name, &value).ok()?;
+        }
+    }
+    headers.set("cache-control", COPY_CACHE_CONTROL).ok()?;
+    let init = ResponseInit::new();
+    init.set_headers(&headers);
+    let body: Object = Uint8Array::from(answer.body.as_slice()).into();
+    Response::new_with_opt_buffer_source_and_init(Some(&body), &init).ok()
+}
+
+/// What the platform is asked to wait for after the response: the renewal of an ageing state.
+pub(super) fn renew_afterwards(isolate: &std::rc::Rc<Isolate>, config: &std::rc::Rc<Config>) -> JsValue {
+    let (isolate, config) = (std::rc::Rc::clone(isolate), std::rc::Rc::clone(config));
+    super::task::run(async move {
+        renew(&isolate, &config).await;
+        JsValue::UNDEFINED
+    })
+}

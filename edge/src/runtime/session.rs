@@ -1,0 +1,103 @@
+//! Refreshing the session of a browser on the way: the edge asks the origin as one of our own pages would.
+
+use portcullis_shared::cookies::SessionCookie;
+use portcullis_shared::identity;
+use portcullis_shared::request_signature::{SignedRequest, sign};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
+
+use super::forward::client_address;
+use super::host::{self, HeaderTexts};
+use super::inbound::Inbound;
+use super::isolate::Isolate;
+use crate::browser::{Renewal, Renewed};
+use crate::config::Config;
+use crate::decide::RequestView as _;
+
+const REFRESH_PATH: &str = "/auth/refresh";
+const USER_AGENT: &str = "user-agent";
+/// How long the origin may take to answer, in milliseconds.
+const TIMEOUT_MILLISECONDS: u32 = 5000;
+/// When to try again where the origin does not say, in seconds.
+const RETRY_AFTER: u32 = 1;
+
+/// Refreshes the session that `token` belongs to.
+pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inbound, token: &str) -> Renewal {
+    const FAILED: Renewal = Renewal::Failed {
+        retry_after: RETRY_AFTER,
+    };
+    let Ok(init) = request(isolate, config, inbound, token) else {
+        return FAILED;
+    };
+    let url = format!("{}{REFRESH_PATH}", config.origin.base);
+    let Ok(response) = JsFuture::from(host::ask(&url, &init)).await else {
+        return FAILED;
+    };
+    let response: Response = response.unchecked_into();
+    let headers = response.headers();
+    match response.status() {
+        200 => {
+            Renewed::of(headers.unchecked_ref::<HeaderTexts>().set_cookies()).map_or(FAILED, Renewal::Renewed)
+        }
+        401 => Renewal::Refused,
+        _ => Renewal::Failed {
+            retry_after: headers
+                .get("retry-after")
+                .ok()
+                .flatten()
+                .and_then(|seconds| seconds.parse().ok())
+                .unwrap_or(RETRY_AFTER),
+        },
+    }
+}
+
+fn request(
+    isolate: &Isolate,
+    config: &Config,
+    inbound: &Inbound,
+    token: &str,
+) -> Result<RequestInit, JsValue> {
+    let client_address = client_address(inbound);
+    let signed: Vec<(&str, &str)> = client_address
+        .iter()
+        .map(|address| (identity::CLIENT_IP, address.as_str()))
+        .collect();
+    let signature = sign(
+        &SignedRequest {
+            method: "POST",
+            authority: &config.origin.authority,
+            path: REFRESH_PATH,
+            query: None,
+            headers: &signed,
+        },
+        &config.signing_key,
+        &isolate.new_id(),
+        host::seconds(),
+    );
+    let headers = Headers::new()?;
+    for (name, value) in signed {
+        headers.set(name, value)?;
+    }
+    // Not `X-Tenant`: the session has its tenant, and whether the request is for another is judged afterwards.
+    if let Some(agent) = inbound.header(USER_AGENT) {
+        headers.set(USER_AGENT, &agent)?;
+    }
+    let cookie = format!("{}={token}", SessionCookie::Refresh.name());
+    for (name, value) in [
+        ("cookie", cookie.as_str()),
+        // What the browser asked for is safe wherever it came from, and this is done in its name by us.
+        ("sec-fetch-site", "same-origin"),
+        (identity::REQUEST_ID, &inbound.request_id),
+        ("signature-input", &signature.signature_input),
+        ("signature", &signature.signature),
+    ] {
+        headers.set(name, value)?;
+    }
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_headers(&headers);
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MILLISECONDS)));
+    Ok(init)
+}
