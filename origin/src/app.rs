@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::middleware::from_fn_with_state;
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +21,14 @@ use crate::kernel::time::Timestamp;
 use crate::mail::{Letter, MailSetupError, Mailer};
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
-use crate::tokens::{KeysError, Tokens};
+use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
 use crate::{access, accounts, clients, feed, http, login, revocations, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
 pub struct App {
     core: AppState,
+    csrf: CsrfTokens,
     limiter: Limiter,
     mailer: Mailer,
     sessions: Sessions,
@@ -51,6 +53,9 @@ pub enum StartError {
     /// A key could not be derived from the master key.
     #[error("the keys of the rate limiter cannot be derived")]
     Secrets(#[from] SecretsError),
+    /// There is no key for CSRF tokens.
+    #[error("the key of CSRF tokens cannot be made")]
+    Csrf(#[from] CsrfKeyError),
 }
 
 impl App {
@@ -61,6 +66,7 @@ impl App {
         let redis = Redis::connect(&config.redis)?;
         let hasher = Hasher::new(&config.passwords)?;
         Ok(Self {
+            csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             mailer: Mailer::new(config.mail.as_ref())?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
@@ -102,7 +108,8 @@ impl App {
             .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
             .merge(login::router::<Self>());
-        http::application(routes, self.clone())
+        let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
+        http::application(guarded, self.clone())
     }
 
     /// Runs the jobs until `stop`.

@@ -126,10 +126,10 @@ pub enum CsrfRefusal {
 
 /// Judges a request by an unsafe method that came with session cookies; see [`is_safe`]. `token_is_good` is asked at
 /// most once, and only where there is neither `Sec-Fetch-Site` nor `Origin`.
-pub fn judge(
-    evidence: &Evidence<'_>,
+pub fn judge<'r>(
+    evidence: &Evidence<'r>,
     own_origin: OwnOrigin<'_>,
-    token_is_good: impl FnOnce(&str) -> bool,
+    token_is_good: impl FnOnce(&'r str) -> bool,
 ) -> Result<Proof, CsrfRefusal> {
     if let Some(site) = evidence.sec_fetch_site {
         return if site == "same-origin" {
@@ -173,6 +173,12 @@ impl CsrfKey {
             keyid: signing_key.keyid.clone(),
             block,
         }
+    }
+
+    /// The name of the signing key it belongs to.
+    #[must_use]
+    pub fn keyid(&self) -> &str {
+        &self.keyid
     }
 
     fn mac(&self, sid: &str) -> Hmac<Sha256> {

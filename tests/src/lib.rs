@@ -18,6 +18,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod chromium;
 pub mod client;
 pub mod forge;
 pub mod lying_origin;

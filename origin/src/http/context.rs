@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::header::USER_AGENT;
+use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
@@ -83,6 +83,8 @@ pub struct RequestContext {
     pub user_agent: Option<String>,
     /// Whether the edge signed the request.
     pub via_edge: bool,
+    /// The name of the key that it signed with.
+    pub edge_key: Option<Arc<str>>,
     /// The `X-Tenant` header, as it came.
     pub tenant: Option<String>,
     entropy: Arc<dyn Entropy>,
@@ -110,6 +112,14 @@ impl RequestContext {
         self.answer_headers.lock().append(name, value);
     }
 
+    /// Adds a `Set-Cookie` to the answer, be it a success or a refusal. Nobody on the way may keep such an answer:
+    /// the boundary says so in its `Cache-Control`.
+    pub fn set_cookie(&self, cookie: String) {
+        // What the shared crate writes is visible ASCII, which is always a header value.
+        let value = HeaderValue::try_from(cookie).unwrap_or(HeaderValue::from_static(""));
+        self.add_answer_header(SET_COOKIE, value);
+    }
+
     /// A new identifier of this moment.
     #[must_use]
     pub fn new_id<I: Id>(&self) -> I {
@@ -128,7 +138,8 @@ impl RequestContext {
         &*self.entropy
     }
 
-    pub(super) fn new(app: &AppState, parts: &Parts, via_edge: bool) -> Result<Self, Problem> {
+    pub(super) fn new(app: &AppState, parts: &Parts, edge_key: Option<String>) -> Result<Self, Problem> {
+        let via_edge = edge_key.is_some();
         let headers = &parts.headers;
         let peer = parts
             .extensions
@@ -150,6 +161,7 @@ impl RequestContext {
             client_ip: client_ip.to_canonical(),
             user_agent: user_agent(headers),
             via_edge,
+            edge_key: edge_key.map(Into::into),
             tenant: headers
                 .get("x-tenant")
                 .map(|slug| String::from_utf8_lossy(slug.as_bytes()).into_owned()),

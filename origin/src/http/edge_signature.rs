@@ -35,7 +35,7 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
         }
         None
     };
-    match RequestContext::new(&app, &parts, key.is_some()) {
+    match RequestContext::new(&app, &parts, key.as_ref().map(|key| key.keyid.clone())) {
         Ok(context) => {
             parts.extensions.insert(context);
             if let Some(key) = key {

@@ -25,7 +25,7 @@ pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
     mailer: Mailer,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     tokens: Tokens,
 }
 
@@ -87,7 +87,7 @@ impl Desk {
         .await?;
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
-        self.welcome(context, user, &opened).await
+        self.welcome(context, user, opened).await
     }
 
     /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
@@ -139,7 +139,7 @@ impl Desk {
         };
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
-        self.welcome(context, user, &opened).await
+        self.welcome(context, user, opened).await
     }
 
     /// Gives out the successor of a refresh token, and a new access token of the same session.
@@ -172,7 +172,7 @@ impl Desk {
                     user,
                     &session,
                     access,
-                    &refresh_token,
+                    refresh_token,
                     context.now,
                 ))
             }
@@ -253,7 +253,7 @@ impl Desk {
         &self,
         context: &RequestContext,
         user: User,
-        opened: &Opened,
+        opened: Opened,
     ) -> Result<SignedIn, LoginError> {
         let access = self.access_token(context, &user, &opened.session).await?;
         Ok(SignedIn::newly(user, opened, access, context.now))
@@ -293,14 +293,14 @@ impl Desk {
     }
 }
 
-async fn end_session(
+/// Ends a session, unless it has ended. Whether there was something to end.
+pub(super) async fn end_session(
     connection: &mut PgConnection,
     context: &RequestContext,
     owner: ChainOwner,
-) -> Result<(), LoginError> {
+) -> Result<bool, LoginError> {
     let event = Event::of_request(context, EventKind::LoggedOut).actor(owner.user_id);
-    sessions::revoke(connection, owner, RevocationReason::Logout, event, context.now).await?;
-    Ok(())
+    Ok(sessions::revoke(connection, owner, RevocationReason::Logout, event, context.now).await?)
 }
 
 fn owner_of(user: &User, session: &Session) -> ChainOwner {

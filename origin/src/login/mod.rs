@@ -5,13 +5,16 @@
 //!   password. What is wrong with an account is told only to who knows its password.
 //! - No transaction and no connection is held while a password is hashed or a token is signed.
 //! - A refusal that must leave a trace is committed before it is answered.
+//! - The tokens of one answer go to cookies or into its body, never to both.
 //! - This room decides the order of things; the rules are in the rooms it calls.
 
 mod admission;
+mod cookies;
 mod desk;
 mod error;
 mod model;
 mod routes;
+mod sign_out;
 
 pub use error::LoginError;
 pub use routes::router;

@@ -129,14 +129,14 @@ impl Validate for RefreshRequest {
     }
 }
 
-/// `POST /auth/logout`.
+/// `POST /auth/logout`; and `POST /auth/refresh` with a cookie.
 #[derive(Deserialize)]
-pub(super) struct LogoutRequest {
+pub(super) struct OptionalRefreshToken {
     #[serde(rename = "refreshToken", alias = "refresh_token")]
     refresh_token: Option<SecretString>,
 }
 
-impl Validate for LogoutRequest {
+impl Validate for OptionalRefreshToken {
     type Valid = Option<SecretString>;
 
     fn validate(self, _violations: &mut Violations) -> Option<Option<SecretString>> {
@@ -144,27 +144,17 @@ impl Validate for LogoutRequest {
     }
 }
 
-/// The resource `tokens` of the HTTP contract.
+/// The resource `tokens` of the HTTP contract. Tokens that went to cookies are absent.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TokensView {
-    access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
     token_type: &'static str,
     expires_in: i64,
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     refresh_expires_in: i64,
-}
-
-impl TokensView {
-    fn new(access: AccessToken, refresh: &SecretString, session: &Session, now: Timestamp) -> Self {
-        Self {
-            access_token: access.token,
-            token_type: "Bearer",
-            expires_in: access.expires_in,
-            refresh_token: refresh.expose_secret().to_owned(),
-            refresh_expires_in: (session.expires_at - now).num_seconds(),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -177,31 +167,43 @@ struct SessionView {
 
 /// The `login result` of the HTTP contract; without the session, the answer to a refresh.
 #[derive(Serialize)]
-pub(super) struct SignedIn {
+pub(super) struct SignedInView {
     user: UserView,
     tokens: TokensView,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionView>,
 }
 
+/// Somebody who has signed in, or stays signed in. Becomes an answer by [`Delivery`](super::cookies::Delivery).
+pub(super) struct SignedIn {
+    pub(super) access: AccessToken,
+    pub(super) refresh_token: SecretString,
+    /// Seconds from now until the session ends if it is not refreshed.
+    pub(super) refresh_expires_in: i64,
+    user: User,
+    session: Option<SessionView>,
+}
+
 impl SignedIn {
-    /// The answer to a refresh.
+    /// Somebody who stays signed in.
     pub(super) fn again(
         user: User,
         session: &Session,
         access: AccessToken,
-        refresh: &SecretString,
+        refresh_token: SecretString,
         now: Timestamp,
     ) -> Self {
         Self {
-            user: user.into(),
-            tokens: TokensView::new(access, refresh, session, now),
+            access,
+            refresh_token,
+            refresh_expires_in: (session.expires_at - now).num_seconds(),
+            user,
             session: None,
         }
     }
 
-    /// The answer to a login.
-    pub(super) fn newly(user: User, opened: &Opened, access: AccessToken, now: Timestamp) -> Self {
+    /// Somebody who has just signed in.
+    pub(super) fn newly(user: User, opened: Opened, access: AccessToken, now: Timestamp) -> Self {
         let Opened {
             session,
             refresh_token,
@@ -211,7 +213,22 @@ impl SignedIn {
                 id: session.id,
                 expires_at: session.expires_at,
             }),
-            ..Self::again(user, session, access, refresh_token, now)
+            ..Self::again(user, &session, access, refresh_token, now)
+        }
+    }
+
+    /// The body of the answer.
+    pub(super) fn into_view(self, with_tokens: bool) -> SignedInView {
+        SignedInView {
+            user: self.user.into(),
+            tokens: TokensView {
+                token_type: "Bearer",
+                expires_in: self.access.expires_in,
+                refresh_expires_in: self.refresh_expires_in,
+                access_token: with_tokens.then_some(self.access.token),
+                refresh_token: with_tokens.then(|| self.refresh_token.expose_secret().to_owned()),
+            },
+            session: self.session,
         }
     }
 }

@@ -11,8 +11,10 @@ use crate::rate_limit::Limiter;
 use crate::sessions::Sessions;
 use crate::tokens::{CurrentUser, Tokens};
 
+use super::cookies::{BrowserCookies, Delivery, PresentedRefreshToken};
 use super::desk::Desk;
-use super::model::{LoginRequest, LogoutRequest, Me, RefreshRequest, RegisterRequest, SignedIn};
+use super::error::LoginError;
+use super::model::{LoginRequest, Me, OptionalRefreshToken, RegisterRequest, SignedInView};
 
 /// The routes of this room.
 pub fn router<S>() -> Router<S>
@@ -35,38 +37,52 @@ where
 async fn register(
     desk: Desk,
     context: RequestContext,
+    delivery: Delivery,
     Valid(new): Valid<RegisterRequest>,
-) -> Result<(StatusCode, Json<SignedIn>), Problem> {
+) -> Result<(StatusCode, Json<SignedInView>), Problem> {
     desk.admit_registration(&context, &new).await?;
-    Ok((StatusCode::CREATED, Json(desk.register(&context, new).await?)))
+    let signed_in = desk.register(&context, new).await?;
+    Ok((StatusCode::CREATED, delivery.deliver(&context, signed_in)?))
 }
 
 async fn login(
     desk: Desk,
     context: RequestContext,
+    delivery: Delivery,
     Valid(login): Valid<LoginRequest>,
-) -> Result<Json<SignedIn>, Problem> {
+) -> Result<Json<SignedInView>, Problem> {
     desk.admit_login(&context, &login.email).await?;
-    Ok(Json(desk.login(&context, login).await?))
+    let signed_in = desk.login(&context, login).await?;
+    delivery.deliver(&context, signed_in)
 }
 
 async fn refresh(
     desk: Desk,
     context: RequestContext,
-    Valid(token): Valid<RefreshRequest>,
-) -> Result<Json<SignedIn>, Problem> {
-    desk.admit_refresh(&context, &token).await?;
-    Ok(Json(desk.refresh(&context, &token).await?))
+    delivery: Delivery,
+    cookies: BrowserCookies,
+    presented: PresentedRefreshToken,
+) -> Result<Json<SignedInView>, Problem> {
+    desk.admit_refresh(&context, &presented.token).await?;
+    let refreshed = desk.refresh(&context, &presented.token).await;
+    if let Err(LoginError::InvalidRefreshToken | LoginError::RefreshTokenReused) = &refreshed
+        && presented.in_cookie
+    {
+        cookies.forget(&context);
+    }
+    delivery.deliver(&context, refreshed?)
 }
 
 async fn logout(
     desk: Desk,
     context: RequestContext,
-    current: CurrentUser,
-    request: Option<Valid<LogoutRequest>>,
+    cookies: BrowserCookies,
+    current: Result<CurrentUser, Problem>,
+    request: Option<Valid<OptionalRefreshToken>>,
 ) -> Result<StatusCode, Problem> {
-    let token = request.and_then(|Valid(token)| token);
-    desk.logout(&context, &current, token.as_ref()).await?;
+    let in_body = request.and_then(|Valid(token)| token);
+    let token = cookies.one_refresh_token(in_body)?;
+    desk.sign_out(&context, current, &cookies, token.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

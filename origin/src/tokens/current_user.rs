@@ -2,7 +2,6 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use portcullis_shared::claims::AccessClaims;
 
@@ -12,11 +11,12 @@ use crate::kernel::causes;
 use crate::rate_limit::{Limiter, Quota, client_key};
 use crate::sessions::{self, Session};
 
+use super::credential::Credential;
 use super::error::TokensError;
 use super::{Authenticated, Tokens};
 
-/// The account and the session of a request with a good access token. The signature was verified, the session
-/// is live and the account active at the moment of the request.
+/// The account and the session of a request with a good access token, in `Authorization` or in a cookie. The
+/// signature was verified, the session is live and the account active at the moment of the request.
 pub struct CurrentUser {
     /// What the token says.
     pub claims: AccessClaims,
@@ -54,7 +54,8 @@ async fn authenticate(
     context: &RequestContext,
     headers: &HeaderMap,
 ) -> Result<CurrentUser, TokensError> {
-    let Authenticated { claims, live } = tokens.authenticate(bearer_token(headers)?, context.now).await?;
+    let token = Credential::of(headers)?.access_token()?;
+    let Authenticated { claims, live } = tokens.authenticate(token, context.now).await?;
     let mut connection = app.pool().acquire().await?;
     if let Some(slug) = context.tenant.as_deref().filter(|slug| *slug != live.tenant_slug) {
         accounts::tenant(&mut connection, slug).await?;
@@ -69,57 +70,4 @@ async fn authenticate(
         session: live.session,
         user: live.user,
     })
-}
-
-/// The token of `Authorization: Bearer` (RFC 6750 §2.1), the only place where one is looked for.
-fn bearer_token(headers: &HeaderMap) -> Result<&str, TokensError> {
-    let mut values = headers.get_all(AUTHORIZATION).into_iter();
-    let value = values.next().ok_or(TokensError::Missing)?;
-    if values.next().is_some() {
-        return Err(TokensError::Ambiguous);
-    }
-    let text = value.to_str().map_err(|_| TokensError::Missing)?;
-    let (scheme, token) = text.split_once(' ').ok_or(TokensError::Missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Ok(token.trim_matches(' '))
-    } else {
-        Err(TokensError::Missing)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(AUTHORIZATION, axum::http::HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn the_scheme_is_compared_without_case() {
-        assert_eq!(bearer_token(&headers(&["bEaReR  abc"])).unwrap(), "abc");
-    }
-
-    #[test]
-    fn another_scheme_or_none_is_a_missing_token() {
-        for value in ["Basic YTpi", "abc", "Bearerabc", ""] {
-            assert!(
-                matches!(bearer_token(&headers(&[value])), Err(TokensError::Missing)),
-                "{value}"
-            );
-        }
-        assert!(matches!(bearer_token(&headers(&[])), Err(TokensError::Missing)));
-    }
-
-    #[test]
-    fn two_headers_are_ambiguous_even_if_they_agree() {
-        assert!(matches!(
-            bearer_token(&headers(&["Bearer a", "Bearer a"])),
-            Err(TokensError::Ambiguous)
-        ));
-    }
 }

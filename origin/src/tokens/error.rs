@@ -1,5 +1,7 @@
 //! Why a token could not be made or believed, and why a key could not be kept.
 
+use portcullis_shared::cookies::AmbiguousCookie;
+use portcullis_shared::csrf::CsrfRefusal;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::jwk::JwkError;
 use portcullis_shared::problem::ProblemCode;
@@ -56,11 +58,20 @@ pub enum KeysError {
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// No access token came with the request, or `Authorization` holds something else.
-    #[error("the request has no bearer token")]
+    #[error("the request has no access token")]
     Missing,
     /// More than one `Authorization` came with the request.
-    #[error("the request has more than one credential")]
-    Ambiguous,
+    #[error("the request has more than one Authorization header")]
+    TwoAuthorizations,
+    /// A bearer token and a session cookie came with the request.
+    #[error("the request has a bearer token and a session cookie")]
+    BearerAndCookie,
+    /// Two session cookies of one name came with the request.
+    #[error("the request has a session cookie twice")]
+    AmbiguousCookie(#[from] AmbiguousCookie),
+    /// The request came with session cookies, and may have been made by another site.
+    #[error("the request is not known to come from the own pages")]
+    CrossSite(#[from] CsrfRefusal),
     /// The token is not a good one.
     #[error("the access token is refused")]
     Refused(#[from] TokenError),
@@ -110,8 +121,13 @@ impl From<TokensError> for Problem {
     fn from(error: TokensError) -> Self {
         match error {
             TokensError::Missing => Self::invalid_token(Challenge::Bearer),
-            TokensError::Ambiguous => Self::new(ProblemCode::AmbiguousCredentials)
+            TokensError::TwoAuthorizations => Self::new(ProblemCode::AmbiguousCredentials)
                 .detail("The request carries more than one Authorization header."),
+            TokensError::BearerAndCookie => Self::new(ProblemCode::AmbiguousCredentials)
+                .detail("The request carries a bearer token and a session cookie."),
+            TokensError::AmbiguousCookie(error) => Self::new(ProblemCode::AmbiguousCredentials)
+                .detail(format!("More than one cookie is named {}.", error.0.name())),
+            TokensError::CrossSite(error) => Self::new(ProblemCode::CsrfRejected).caused_by(error),
             TokensError::Refused(error) if error.is_expired() => Self::invalid_token(Challenge::ExpiredToken),
             // To the client it is the same: a refresh gives a better one.
             TokensError::Outdated => Self::invalid_token(Challenge::ExpiredToken),

@@ -11,8 +11,12 @@
 //!   verifiers must not use an older version.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
 //!   must be live, the account active and the token not outdated, in one query; only then is there a [`CurrentUser`].
+//! - A request has one credential: a bearer token, or the cookies of a browser. Cookies are believed only where the
+//!   request is known to come from our own pages; see [`guard`].
 //! - A client learns that its token is bad, and whether it has expired; the log learns why.
 
+mod credential;
+mod csrf;
 mod current_user;
 mod error;
 mod explain;
@@ -29,6 +33,8 @@ mod store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use credential::Credential;
+pub use csrf::{CsrfKeyError, CsrfTokens, guard};
 pub use current_user::CurrentUser;
 pub use error::{KeysError, TokensError};
 pub use explain::Explanation;

@@ -1,4 +1,4 @@
-//! `/.well-known/…` and `/auth/verify`.
+//! `/.well-known/…`, `/auth/verify` and `/auth/csrf`.
 
 use axum::Json;
 use axum::Router;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::http::{AppState, Problem, RequestContext, is_known};
 use crate::rate_limit::Limiter;
 
-use super::{CurrentUser, Tokens, TokensError};
+use super::{CsrfTokens, CurrentUser, Tokens, TokensError};
 
 /// How long a key set may be cached: [`MAX_AGE_SECONDS`](portcullis_shared::jwk::MAX_AGE_SECONDS). A key is
 /// published for at least twice as long before it signs.
@@ -25,6 +25,7 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
+    CsrfTokens: FromRef<S>,
     Limiter: FromRef<S>,
     Tokens: FromRef<S>,
 {
@@ -32,6 +33,7 @@ where
         .route("/.well-known/jwks.json", get(jwks))
         .route("/.well-known/oauth-authorization-server", get(metadata))
         .route("/auth/verify", get(verify))
+        .route("/auth/csrf", get(csrf))
 }
 
 /// What the caller lacks. It is a hint: the answer is the key set in any case, and nothing else may hold it back.
@@ -106,6 +108,22 @@ async fn verify(user: CurrentUser) -> Json<Verified> {
     Json(Verified {
         active: true,
         claims: user.claims,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CsrfToken {
+    csrf_token: String,
+}
+
+async fn csrf(
+    State(tokens): State<CsrfTokens>,
+    context: RequestContext,
+    user: CurrentUser,
+) -> Json<CsrfToken> {
+    Json(CsrfToken {
+        csrf_token: tokens.issue(&context, user.session.id),
     })
 }
 

@@ -33,6 +33,8 @@ pub enum Prerequisite {
     Wrk,
     /// The C implementation that the benchmarks compare with.
     Argon2,
+    /// The browser of the system tests, and the server that drives it.
+    Chromium,
     /// The standard library for `wasm32-unknown-unknown`.
     WasmTarget,
     /// A program that cargo builds under `.tools/`.
@@ -60,6 +62,7 @@ impl Prerequisite {
             Self::Npm => "npm",
             Self::Wrk => "wrk",
             Self::Argon2 => "argon2 (C)",
+            Self::Chromium => "Chromium",
             Self::WasmTarget => "wasm32 target",
             Self::CargoTool(tool) => tool.package,
             Self::NodePackages => "npm packages",
@@ -76,6 +79,8 @@ impl Prerequisite {
             Self::Npm => program(&["npm"]),
             Self::Wrk => program(&["wrk"]),
             Self::Argon2 => program(&["argon2"]),
+            Self::Chromium => program(&["chromedriver"])
+                .and_then(|_| program(&["chromium", "chromium-browser", "google-chrome"])),
             Self::WasmTarget => wasm_target::check(workspace),
             Self::CargoTool(tool) => tool.check(workspace),
             Self::NodePackages => node::check(workspace),
@@ -91,6 +96,7 @@ impl Prerequisite {
             Self::Npm => &["nodejs", "npm"],
             Self::Wrk => &["wrk"],
             Self::Argon2 => &["argon2"],
+            Self::Chromium => &["chromium", "chromium-driver"],
             Self::WasmTarget | Self::CargoTool(_) | Self::NodePackages => &[],
         }
     }
@@ -106,6 +112,7 @@ impl Prerequisite {
             Self::Npm => "Node.js 18 or newer with npm".to_owned(),
             Self::Wrk => "wrk, the HTTP load generator".to_owned(),
             Self::Argon2 => "the argon2 command of the reference implementation".to_owned(),
+            Self::Chromium => "Chromium or Chrome, and chromedriver of the same version".to_owned(),
             Self::WasmTarget => wasm_target::ADVICE.to_owned(),
             Self::CargoTool(tool) => tool.advice(),
             Self::NodePackages => "npm ci".to_owned(),
@@ -114,7 +121,7 @@ impl Prerequisite {
 
     fn install(self, workspace: &Workspace) -> Result<()> {
         match self {
-            Self::Postgres | Self::Redis | Self::Npm | Self::Wrk | Self::Argon2 => {
+            Self::Postgres | Self::Redis | Self::Npm | Self::Wrk | Self::Argon2 | Self::Chromium => {
                 apt::install(workspace, self.debian_packages())
             }
             Self::WasmTarget => wasm_target::install(workspace),
@@ -136,7 +143,11 @@ pub fn for_stack() -> Vec<Prerequisite> {
 #[must_use]
 pub fn for_tests() -> Vec<Prerequisite> {
     // The system tests stop and kill stores of their own, whatever the shared ones are.
-    let mut needed = vec![Prerequisite::Postgres, Prerequisite::Redis];
+    let mut needed = vec![
+        Prerequisite::Postgres,
+        Prerequisite::Redis,
+        Prerequisite::Chromium,
+    ];
     needed.extend(WORKER);
     needed.push(Prerequisite::CargoTool(cargo_tools::CARGO_DENY));
     needed

@@ -1,6 +1,7 @@
 //! `/auth/*`: everything the origin owns, asked at both doors.
 
 mod change_password;
+mod cookies;
 mod login;
 mod logout;
 mod me;
