@@ -37,8 +37,8 @@ pub enum Prerequisite {
     WasmTarget,
     /// A program that cargo builds under `.tools/`.
     CargoTool(cargo_tools::Tool),
-    /// The packages of `package-lock.json`: Node 22, wrangler, esbuild, binaryen and so on.
-    NodePackages,
+    /// The packages of a lock file: Node 22, wrangler, esbuild, binaryen and so on, or what the benchmarks compare with.
+    NodePackages(node::Packages),
 }
 
 /// What building a Worker takes.
@@ -47,7 +47,7 @@ const WORKER: &[Prerequisite] = &[
     Prerequisite::WasmTarget,
     Prerequisite::CargoTool(cargo_tools::WORKER_BUILD),
     Prerequisite::CargoTool(cargo_tools::WASM_BINDGEN),
-    Prerequisite::NodePackages,
+    Prerequisite::NodePackages(node::TOOLS),
 ];
 
 impl Prerequisite {
@@ -62,7 +62,7 @@ impl Prerequisite {
             Self::Argon2 => "argon2 (C)",
             Self::WasmTarget => "wasm32 target",
             Self::CargoTool(tool) => tool.package,
-            Self::NodePackages => "npm packages",
+            Self::NodePackages(packages) => packages.name,
         }
     }
 
@@ -78,7 +78,7 @@ impl Prerequisite {
             Self::Argon2 => program(&["argon2"]),
             Self::WasmTarget => wasm_target::check(workspace),
             Self::CargoTool(tool) => tool.check(workspace),
-            Self::NodePackages => node::check(workspace),
+            Self::NodePackages(packages) => packages.check(workspace),
         }
     }
 
@@ -91,7 +91,7 @@ impl Prerequisite {
             Self::Npm => &["nodejs", "npm"],
             Self::Wrk => &["wrk"],
             Self::Argon2 => &["argon2"],
-            Self::WasmTarget | Self::CargoTool(_) | Self::NodePackages => &[],
+            Self::WasmTarget | Self::CargoTool(_) | Self::NodePackages(_) => &[],
         }
     }
 
@@ -108,7 +108,7 @@ impl Prerequisite {
             Self::Argon2 => "the argon2 command of the reference implementation".to_owned(),
             Self::WasmTarget => wasm_target::ADVICE.to_owned(),
             Self::CargoTool(tool) => tool.advice(),
-            Self::NodePackages => "npm ci".to_owned(),
+            Self::NodePackages(packages) => packages.advice(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Prerequisite {
             }
             Self::WasmTarget => wasm_target::install(workspace),
             Self::CargoTool(tool) => tool.install(workspace),
-            Self::NodePackages => node::install(workspace),
+            Self::NodePackages(packages) => packages.install(workspace),
         }
     }
 }
@@ -152,7 +152,11 @@ pub fn for_worker() -> Vec<Prerequisite> {
 #[must_use]
 pub fn for_bench() -> Vec<Prerequisite> {
     let mut needed = for_stack();
-    needed.extend([Prerequisite::Wrk, Prerequisite::Argon2]);
+    needed.extend([
+        Prerequisite::Wrk,
+        Prerequisite::Argon2,
+        Prerequisite::NodePackages(node::RIVALS),
+    ]);
     needed
 }
 
