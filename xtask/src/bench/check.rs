@@ -103,9 +103,9 @@ pub(super) fn row(workspace: &Workspace, plan: &Plan) -> Result<Row> {
 pub(super) fn introspection(workspace: &Workspace, plan: &Plan) -> Result<Row> {
     let origin = Origin::start(workspace, &[])?;
     let tokens = access_tokens(&origin, SESSIONS * hashing::cores())?;
-    let introspected = Presented::Introspection {
-        authorization: format!("Basic {}", Base64::encode_string(SERVICE_CLIENT)),
-    };
+    let authorization = format!("Basic {}", Base64::encode_string(SERVICE_CLIENT));
+    tells_good_from_bad(&origin, &authorization, tokens.first())?;
+    let introspected = Presented::Introspection { authorization };
     let ours = |name, path, tokens| Contestant {
         name,
         port: origin.port,
@@ -182,6 +182,29 @@ fn refuses_another_signature(port: u16, path: &str, token: Option<&String>) -> R
     );
     if (good, bad) != (200, 401) {
         bail!("port {port} answers {good} to a good token and {bad} to a tampered one");
+    }
+    Ok(())
+}
+
+fn tells_good_from_bad(origin: &Origin, authorization: &str, token: Option<&String>) -> Result<()> {
+    let token = token.context("there is no token")?;
+    let mut client = Client::connect(origin.port)?;
+    for (token, expected) in [
+        (token.clone(), r#""active":true"#),
+        (tampered(token), r#""active":false"#),
+    ] {
+        let headers = [
+            ("Authorization", authorization),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        let answer = client.send("POST", INTROSPECT, &headers, Some(&format!("token={token}")))?;
+        if answer.status != 200 || !answer.body.contains(expected) {
+            bail!(
+                "an introspection is answered with {} {} where {expected} is due",
+                answer.status,
+                answer.body
+            );
+        }
     }
     Ok(())
 }
