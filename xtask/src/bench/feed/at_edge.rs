@@ -104,7 +104,7 @@ pub(in crate::bench) fn rows(workspace: &Workspace, plan: &Plan, mint: &Path) ->
             vec![
                 Figure::new("first answer of an isolate, nobody revoked", without, "ms"),
                 Figure::new("first answer, taking the snapshot in", with, "ms"),
-                Figure::new("of that, the bench's origin signs it in", building, "ms"),
+                Figure::new("of that, at the bench's origin", building, "ms"),
                 Figure::new("answer of the bench's origin", as_f64(snapshot.len()), "bytes"),
                 Figure::new("workerd in memory, nobody revoked", memory.0, "MiB"),
                 Figure::new("workerd in memory, with the entries", memory.1, "MiB"),
