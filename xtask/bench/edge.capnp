@@ -14,9 +14,8 @@ const edge :Workerd.Config = (
         (name = "POLICY", json = embed "policy.json"),
         (name = "ORIGIN_URL", text = "http://upstream.internal"),
         (name = "UPSTREAM_BENCH", text = "http://upstream.internal"),
-        (name = "EDGE_SIGNING_KEY_ID", text = "bench"),
-        # Signs nothing but the requests of a benchmark.
-        (name = "EDGE_SIGNING_KEYS", text = "{\"bench\": \"cG9ydGN1bGxpcyBiZW5jaCBzaWduaW5nIGtleSAyMDI2\"}"),
+        (name = "EDGE_SIGNING_KEY_ID", fromEnvironment = "BENCH_SIGNING_KEY_ID"),
+        (name = "EDGE_SIGNING_KEYS", fromEnvironment = "BENCH_SIGNING_KEYS"),
       ],
       compatibilityDate = "2026-11-17",
       globalOutbound = "upstream",

@@ -140,7 +140,10 @@ impl Desk {
             Err(TokensError::Refused(_) | TokensError::SessionOver | TokensError::Outdated) => Ok(None),
             Err(
                 error @ (TokensError::Missing
-                | TokensError::Ambiguous
+                | TokensError::TwoAuthorizations
+                | TokensError::BearerAndCookie
+                | TokensError::AmbiguousCookie(_)
+                | TokensError::CrossSite(_)
                 | TokensError::OtherTenant
                 | TokensError::Tenant(_)
                 | TokensError::Sessions(_)

@@ -209,7 +209,10 @@ impl Tokens {
             },
             Err(
                 error @ (TokensError::Missing
-                | TokensError::Ambiguous
+                | TokensError::TwoAuthorizations
+                | TokensError::BearerAndCookie
+                | TokensError::AmbiguousCookie(_)
+                | TokensError::CrossSite(_)
                 | TokensError::OtherTenant
                 | TokensError::Tenant(_)
                 | TokensError::Sessions(_)

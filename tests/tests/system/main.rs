@@ -11,6 +11,7 @@
 mod api;
 mod auth;
 mod browsers;
+mod cookies;
 mod edge_signature;
 mod errors;
 mod flood;

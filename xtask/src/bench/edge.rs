@@ -1,16 +1,17 @@
 //! The rows of the edge: a decision on a token seen before, on one never seen, and proxying.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
 use super::{
     Plan, contest,
+    feed::Entries,
     http::Client,
     load,
     report::{Goal, Row},
     sample::Series,
-    tokens::{KEY_BITS, Pool},
+    tokens::{KEY_BITS, Pool, tampered},
     upstream,
     worker::{Contestant, Running, Surroundings, bundle},
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Answered by the contestant itself, once it has decided.
-const DECIDE: &str = "/decide";
+pub(super) const DECIDE: &str = "/decide";
 /// Answered by the upstream.
 const PROXIED: &str = "/events/01980000-0004-7000-8000-000000000000?from=2026-01-01";
 
@@ -43,11 +44,10 @@ pub(super) fn rows(workspace: &Workspace, plan: &Plan, mint: &Path) -> Result<Ve
     fs::create_dir_all(&state).with_context(|| format!("{} cannot be made", state.display()))?;
 
     let pool = Pool::prepare(workspace, mint, FIRST_POOL)?;
+    let nobody_revoked = Arc::new(Entries::new(0, &[])?);
     let around = Surroundings {
-        workspace,
-        state: &state,
-        upstream_port: upstream::start(&pool.key_set)?,
-        key_set: &pool.key_set,
+        upstream_port: upstream::start(&pool.key_set, &nobody_revoked)?,
+        ..Surroundings::new(workspace, &state, &pool.key_set)
     };
     let seen = against_each_other(
         "Edge decision, token seen before",
@@ -79,19 +79,19 @@ pub(super) fn rows(workspace: &Workspace, plan: &Plan, mint: &Path) -> Result<Ve
         Row::contest(
             "edge decision, token seen before",
             "requests",
-            against_jose(1.25),
+            vec![against_jose(1.25)],
             seen,
         ),
         Row::contest(
             &format!("edge decision, token never seen (RSA-{KEY_BITS})"),
             "requests",
-            against_jose(1.0),
+            vec![against_jose(1.0)],
             unseen,
         ),
         Row::contest(
             "edge proxying, token seen before",
             "requests",
-            Goal::at_least(0.9, Contestant::Proxy.name()),
+            vec![Goal::at_least(0.9, Contestant::Proxy.name())],
             proxied,
         ),
     ])
@@ -111,7 +111,7 @@ fn against_each_other(
         .iter()
         .map(|one| Running::start(*one, around))
         .collect::<Result<_>>()?;
-    same_answer(contestants, &running, path, &pool.first()?)?;
+    same_answer(contestants, &running, path, &pool.token(0)?)?;
     for one in &running {
         load::run(
             around.workspace,
@@ -148,10 +148,8 @@ fn never_seen(
     let pool = Pool::prepare(workspace, mint, warm_up + measured)?;
     // The keys may be others than before, so the upstream that publishes them is another as well.
     let around = Surroundings {
-        workspace,
-        state,
-        upstream_port: upstream::start(&pool.key_set)?,
-        key_set: &pool.key_set,
+        upstream_port: upstream::start(&pool.key_set, &Arc::new(Entries::new(0, &[])?))?,
+        ..Surroundings::new(workspace, state, &pool.key_set)
     };
     let contestants = &DECIDERS;
     let names: Vec<&str> = contestants.iter().map(|one| one.name()).collect();
@@ -223,11 +221,4 @@ fn same_answer(contestants: &[Contestant], running: &[Running], path: &str, toke
         }
     }
     Ok(())
-}
-
-/// The token with another signature of the same length.
-fn tampered(token: &str) -> String {
-    let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
-    let other: String = signature.chars().rev().collect();
-    format!("{signed}.{other}")
 }

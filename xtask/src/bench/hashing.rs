@@ -37,7 +37,7 @@ pub(super) fn row(workspace: &Workspace, plan: &Plan, hash_rate: &Path) -> Resul
     Ok(Row::contest(
         "argon2id, 64 MiB, t = 3, p = 4, all cores",
         "hashes",
-        Goal::at_least_best(1.0, &[NODE, REFERENCE]),
+        vec![Goal::at_least_best(1.0, &[NODE, REFERENCE])],
         series,
     ))
 }

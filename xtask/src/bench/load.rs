@@ -22,9 +22,35 @@ pub(super) struct Tokens {
     pub(super) count: usize,
     /// Whether it matters that none is presented twice.
     pub(super) once: bool,
+    /// In which request.
+    pub(super) as_what: Presented,
 }
 
-/// Sends requests to `http://127.0.0.1:port/path` for `time`; `pid` is the process whose time is counted.
+/// How a line of the pool becomes a request.
+#[derive(Clone, Debug)]
+pub(super) enum Presented {
+    /// GET with a bearer token.
+    Bearer,
+    /// GET with the line as its cookies.
+    Cookie,
+    /// POST of an access token to be introspected (RFC 7662), with this `Authorization`. An answer that calls it
+    /// inactive is a refusal.
+    Introspection { authorization: String },
+}
+
+impl Presented {
+    /// What the script of wrk is told.
+    fn arguments(&self) -> Vec<&str> {
+        match self {
+            Self::Bearer => vec!["bearer"],
+            Self::Cookie => vec!["cookie"],
+            Self::Introspection { authorization } => vec!["introspection", authorization],
+        }
+    }
+}
+
+/// Sends requests to `http://127.0.0.1:port/path` for `time`; `pid` leads the processes whose time is
+/// counted.
 pub(super) fn run(
     workspace: &Workspace,
     port: u16,
@@ -43,10 +69,11 @@ pub(super) fn run(
         .arg(format!("http://127.0.0.1:{port}{path}"))
         .arg("--")
         .arg(&tokens.file)
-        .args([tokens.first.to_string(), tokens.count.to_string()]);
-    let before = process_time::micros(pid);
+        .args([tokens.first.to_string(), tokens.count.to_string()])
+        .args(tokens.as_what.arguments());
+    let before = process_time::of_group(pid);
     let output = process::text(&mut command)?;
-    let used = process_time::micros(pid)
+    let used = process_time::of_group(pid)
         .zip(before)
         .map(|(after, before)| after.saturating_sub(before));
     let outcome = Outcome::read(&output)?;
@@ -124,6 +151,7 @@ mod tests {
             first: 0,
             count: 26,
             once,
+            as_what: Presented::Bearer,
         }
     }
 

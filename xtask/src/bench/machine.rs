@@ -6,6 +6,17 @@ use serde_json::Value;
 
 use crate::{process, workspace::Workspace};
 
+/// The packages that the contestants are made of.
+const COMPARED: [&str; 7] = [
+    "jose",
+    "@node-rs/argon2",
+    "better-auth",
+    "fastify",
+    "jsonwebtoken",
+    "ioredis",
+    "pg",
+];
+
 /// What was measured, on what, with what.
 pub(super) fn facts(workspace: &Workspace, plan: &str) -> Vec<(&'static str, String)> {
     let cores = thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -15,6 +26,10 @@ pub(super) fn facts(workspace: &Workspace, plan: &str) -> Vec<(&'static str, Str
             .and_then(|text| Some(text.lines().next()?.to_owned()))
             .unwrap_or_else(|| "unknown".to_owned())
     };
+    let packages: Vec<String> = COMPARED
+        .iter()
+        .map(|name| format!("{name} {}", package(workspace, name)))
+        .collect();
     vec![
         ("revision", process::text(workspace.command("git").args(["describe", "--always", "--dirty"])).unwrap_or_default()),
         ("machine", format!("{cores} cores, {}, {} {}", cpu(), consts::OS, consts::ARCH)),
@@ -22,18 +37,18 @@ pub(super) fn facts(workspace: &Workspace, plan: &str) -> Vec<(&'static str, Str
         (
             "versions",
             format!(
-                "{}, node {}, jose {}, @node-rs/argon2 {}, {}",
+                "{}, node {}, {}, {}",
                 said("workerd", "--version"),
                 said("node", "--version"),
-                package(workspace, "jose"),
-                package(workspace, "@node-rs/argon2"),
+                packages.join(", "),
                 said("rustc", "--version"),
             ),
         ),
         ("plan", plan.to_owned()),
         (
             "caveat",
-            "load generator, contestant and upstream share the cores; CPU µs is the contestant's process alone".to_owned(),
+            "load generator, contestant, upstream and stores share the cores; CPU µs is the contestant's own processes"
+                .to_owned(),
         ),
     ]
 }
@@ -54,7 +69,7 @@ fn cpu() -> String {
 fn package(workspace: &Workspace, name: &str) -> String {
     let file = workspace
         .root()
-        .join("node_modules")
+        .join("xtask/bench/node_modules")
         .join(name)
         .join("package.json");
     fs::read_to_string(file)

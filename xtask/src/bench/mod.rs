@@ -3,15 +3,24 @@
 //! Invariants: what is compared runs on the same machine in the same run, in turns; a rate counts only if every answer
 //! was right; a missed goal is printed and fails nothing, because a machine is not a test.
 
+mod check;
 mod contest;
+mod drive;
 mod edge;
+mod feed;
 mod hashing;
+mod histogram;
 mod http;
 mod load;
 mod login;
 mod machine;
+mod memory;
+mod origin;
 mod process_time;
+mod refresh;
 mod report;
+mod revocation;
+mod rivals;
 mod sample;
 mod size;
 mod tokens;
@@ -50,48 +59,90 @@ enum Part {
     Hash,
     /// Sign-ins at the origin
     Login,
+    /// Refreshes at the origin
+    Refresh,
+    /// Token checks at the origin
+    Check,
+    /// Introspections at the origin
+    Introspect,
+    /// The revocation feed at many entries
+    Feed,
+    /// How soon a revocation reaches the edge
+    Revocation,
+    /// Memory of the origin
+    Memory,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Edge, Self::Size, Self::Hash, Self::Login];
+    const ALL: [Self; 10] = [
+        Self::Edge,
+        Self::Size,
+        Self::Hash,
+        Self::Login,
+        Self::Refresh,
+        Self::Check,
+        Self::Introspect,
+        Self::Feed,
+        Self::Revocation,
+        Self::Memory,
+    ];
 }
 
 /// How long everything is measured. wrk counts in whole seconds.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     rounds: usize,
-    /// Of one contestant of the edge, in one round.
+    /// Of one contestant that does not hash, in one round.
     round: Duration,
     /// Before the first round that counts.
     warm_up: Duration,
     /// Of one contestant that hashes, in one round.
     hashing: Duration,
+    /// Fresh isolates that take a feed in.
+    starts: usize,
+    /// Answers of the feed, of each kind.
+    answers: usize,
+    /// Revocations that are followed to the edge.
+    trials: usize,
+    /// Sessions that lie idle.
+    sessions: usize,
 }
 
 impl Plan {
-    const fn new(quick: bool) -> Self {
-        let (rounds, round, warm_up, hashing) = if quick { (3, 2, 1, 2) } else { (7, 4, 2, 6) };
-        Self {
-            rounds,
-            round: Duration::from_secs(round),
-            warm_up: Duration::from_secs(warm_up),
-            hashing: Duration::from_secs(hashing),
-        }
-    }
+    const QUICK: Self = Self {
+        rounds: 3,
+        round: Duration::from_secs(2),
+        warm_up: Duration::from_secs(1),
+        hashing: Duration::from_secs(2),
+        starts: 3,
+        answers: 10,
+        trials: 40,
+        sessions: 100,
+    };
+    const FULL: Self = Self {
+        rounds: 7,
+        round: Duration::from_secs(4),
+        warm_up: Duration::from_secs(2),
+        hashing: Duration::from_secs(6),
+        starts: 7,
+        answers: 50,
+        trials: 200,
+        sessions: 1_000,
+    };
 }
 
 /// Measures, prints the table, and leaves it in `target/bench/latest.json`.
 pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     let began = Instant::now();
     setup::ensure(workspace, &setup::for_bench())?;
-    let plan = Plan::new(args.quick);
+    let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let parts = if args.only.is_empty() {
         Part::ALL.to_vec()
     } else {
         args.only.clone()
     };
     let described = format!(
-        "{} rounds in turns, {} s each at the edge and {} s where passwords are hashed; medians, ratios round by round",
+        "{} rounds in turns, {} s each and {} s where passwords are hashed; medians, ratios round by round",
         plan.rounds,
         plan.round.as_secs(),
         plan.hashing.as_secs()
@@ -108,6 +159,15 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
             Part::Size => rows.push(size::row(workspace)?),
             Part::Hash => rows.push(hashing::row(workspace, &plan, &hash_rate)?),
             Part::Login => rows.push(login::row(workspace, &plan, &hash_rate)?),
+            Part::Refresh => rows.push(refresh::row(workspace, &plan)?),
+            Part::Check => rows.push(check::row(workspace, &plan)?),
+            Part::Introspect => rows.push(check::introspection(workspace, &plan)?),
+            Part::Feed => {
+                rows.push(feed::at_origin(workspace, &plan)?);
+                rows.extend(feed::at_edge(workspace, &plan, &mint)?);
+            }
+            Part::Revocation => rows.extend(revocation::rows(workspace, &plan)?),
+            Part::Memory => rows.push(memory::row(workspace, &plan)?),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::report::Row;
+use super::report::{Figure, Row};
 use crate::{
     process,
     worker::{Worker, build},
@@ -10,22 +10,23 @@ use crate::{
 };
 
 /// 300 KB.
-const LIMIT: u64 = 300_000;
+const LIMIT: f64 = 300_000.0;
 
 /// The row of the size of the edge.
 pub(super) fn row(workspace: &Workspace) -> Result<Row> {
     build(workspace, Worker::Edge)?;
     let wasm = compressed(workspace, "index_bg.wasm")?;
     let glue = compressed(workspace, "index.js")?;
-    Ok(Row::Size {
-        title: "edge, wasm after gzip -9".to_owned(),
-        bytes: wasm,
-        limit: LIMIT,
-        note: format!("index_bg.wasm (and {glue} of JavaScript)"),
-    })
+    Ok(Row::figures(
+        "edge after gzip -9",
+        vec![
+            Figure::new("index_bg.wasm", wasm, "bytes").below(LIMIT),
+            Figure::new("index.js", glue, "bytes"),
+        ],
+    ))
 }
 
-fn compressed(workspace: &Workspace, file: &str) -> Result<u64> {
+fn compressed(workspace: &Workspace, file: &str) -> Result<f64> {
     let mut command = workspace.command("sh");
     command
         .args(["-c", "gzip -9 -n -c \"$1\" | wc -c", "gzip"])

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::load::Tokens;
+use super::load::{Presented, Tokens};
 use crate::{process, workspace::Workspace};
 
 /// What the origin signs with unless it is told otherwise.
@@ -54,6 +54,7 @@ impl Pool {
             first: 0,
             count: 1,
             once: false,
+            as_what: Presented::Bearer,
         }
     }
 
@@ -64,14 +65,23 @@ impl Pool {
             first,
             count,
             once: true,
+            as_what: Presented::Bearer,
         }
     }
 
-    /// The first token, for a request by hand.
-    pub(super) fn first(&self) -> Result<String> {
+    /// The token at a place of the pool, for a request by hand.
+    pub(super) fn token(&self, place: usize) -> Result<String> {
         let text = fs::read_to_string(&self.file).context("the pool of tokens cannot be read")?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
+        let token = text.lines().nth(place).context("the pool has fewer tokens")?;
+        Ok(token.to_owned())
     }
+}
+
+/// The token with another signature of the same length.
+pub(super) fn tampered(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap_or((token, ""));
+    let other: String = signature.chars().rev().collect();
+    format!("{signed}.{other}")
 }
 
 /// Whether an earlier run left enough tokens that are still good.

@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
+use super::feed;
 use crate::{
     net,
     process::{Probe, Service, ServiceSpec, quietly},
@@ -74,8 +75,27 @@ pub(super) struct Surroundings<'a> {
     pub(super) workspace: &'a Workspace,
     /// Folder for logs and pid files.
     pub(super) state: &'a Path,
+    /// Where upstream and origin listen, for those that call one.
     pub(super) upstream_port: u16,
     pub(super) key_set: &'a str,
+    /// The edge's signing keys, as it reads them.
+    pub(super) signing_keys: String,
+    /// The name of the one it signs with.
+    pub(super) signing_key_id: String,
+}
+
+impl<'a> Surroundings<'a> {
+    /// With the signing key that the bench's own origin knows, and without an upstream.
+    pub(super) fn new(workspace: &'a Workspace, state: &'a Path, key_set: &'a str) -> Self {
+        Self {
+            workspace,
+            state,
+            upstream_port: 0,
+            key_set,
+            signing_keys: feed::signing_keys(),
+            signing_key_id: feed::KEY_ID.to_owned(),
+        }
+    }
 }
 
 /// A Worker that serves.
@@ -108,7 +128,11 @@ impl Running {
                 name: format!("workerd-{constant}"),
                 program: around.workspace.npm_bin("workerd"),
                 args,
-                env: vec![("BENCH_JWKS".to_owned(), around.key_set.to_owned())],
+                env: vec![
+                    ("BENCH_JWKS".to_owned(), around.key_set.to_owned()),
+                    ("BENCH_SIGNING_KEYS".to_owned(), around.signing_keys.clone()),
+                    ("BENCH_SIGNING_KEY_ID".to_owned(), around.signing_key_id.clone()),
+                ],
                 user: None,
                 stop: Signal::SIGTERM,
                 grace: Duration::from_secs(5),

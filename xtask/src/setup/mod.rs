@@ -39,8 +39,8 @@ pub enum Prerequisite {
     WasmTarget,
     /// A program that cargo builds under `.tools/`.
     CargoTool(cargo_tools::Tool),
-    /// The packages of `package-lock.json`: Node 22, wrangler, esbuild, binaryen and so on.
-    NodePackages,
+    /// The packages of a lock file: Node 22, wrangler, esbuild, binaryen and so on, or what the benchmarks compare with.
+    NodePackages(node::Packages),
 }
 
 /// What building a Worker takes.
@@ -49,7 +49,7 @@ const WORKER: &[Prerequisite] = &[
     Prerequisite::WasmTarget,
     Prerequisite::CargoTool(cargo_tools::WORKER_BUILD),
     Prerequisite::CargoTool(cargo_tools::WASM_BINDGEN),
-    Prerequisite::NodePackages,
+    Prerequisite::NodePackages(node::TOOLS),
 ];
 
 impl Prerequisite {
@@ -65,7 +65,7 @@ impl Prerequisite {
             Self::Chromium => "Chromium",
             Self::WasmTarget => "wasm32 target",
             Self::CargoTool(tool) => tool.package,
-            Self::NodePackages => "npm packages",
+            Self::NodePackages(packages) => packages.name,
         }
     }
 
@@ -83,7 +83,7 @@ impl Prerequisite {
                 .and_then(|_| program(&["chromium", "chromium-browser", "google-chrome"])),
             Self::WasmTarget => wasm_target::check(workspace),
             Self::CargoTool(tool) => tool.check(workspace),
-            Self::NodePackages => node::check(workspace),
+            Self::NodePackages(packages) => packages.check(workspace),
         }
     }
 
@@ -97,7 +97,7 @@ impl Prerequisite {
             Self::Wrk => &["wrk"],
             Self::Argon2 => &["argon2"],
             Self::Chromium => &["chromium", "chromium-driver"],
-            Self::WasmTarget | Self::CargoTool(_) | Self::NodePackages => &[],
+            Self::WasmTarget | Self::CargoTool(_) | Self::NodePackages(_) => &[],
         }
     }
 
@@ -115,7 +115,7 @@ impl Prerequisite {
             Self::Chromium => "Chromium or Chrome, and chromedriver of the same version".to_owned(),
             Self::WasmTarget => wasm_target::ADVICE.to_owned(),
             Self::CargoTool(tool) => tool.advice(),
-            Self::NodePackages => "npm ci".to_owned(),
+            Self::NodePackages(packages) => packages.advice(),
         }
     }
 
@@ -126,7 +126,7 @@ impl Prerequisite {
             }
             Self::WasmTarget => wasm_target::install(workspace),
             Self::CargoTool(tool) => tool.install(workspace),
-            Self::NodePackages => node::install(workspace),
+            Self::NodePackages(packages) => packages.install(workspace),
         }
     }
 }
@@ -163,7 +163,11 @@ pub fn for_worker() -> Vec<Prerequisite> {
 #[must_use]
 pub fn for_bench() -> Vec<Prerequisite> {
     let mut needed = for_stack();
-    needed.extend([Prerequisite::Wrk, Prerequisite::Argon2]);
+    needed.extend([
+        Prerequisite::Wrk,
+        Prerequisite::Argon2,
+        Prerequisite::NodePackages(node::RIVALS),
+    ]);
     needed
 }
 

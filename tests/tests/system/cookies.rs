@@ -1,4 +1,4 @@
-//! Browser sessions through the edge, spoken as a browser speaks: cookies, and where a request comes from.
+//! Session cookies through the edge, as a browser would send them, and where a request says it comes from.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
