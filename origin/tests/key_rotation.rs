@@ -128,6 +128,8 @@ async fn through_the_whole_life_of_a_key_nobody_is_logged_out() {
     let person = register(&server, "ada@example.com").await;
     let first = kid_of(&person.access);
 
+    // Keys are listed in the order in which they came, and the clock stands still.
+    server.clock.advance(TimeDelta::seconds(1));
     let Rotation::Published {
         kid: second,
         activates_at,
