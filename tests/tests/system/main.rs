@@ -11,6 +11,7 @@
 mod api;
 mod auth;
 mod browsers;
+mod chromium;
 mod edge_signature;
 mod errors;
 mod flood;
