@@ -41,9 +41,10 @@ const FLAGS: [&str; 9] = [
 
 /// A browser with one tab or more; what is done, is done in the tab that was opened or chosen last.
 pub struct Chromium {
-    // The browser goes before the server that drives it, and both before the profile.
-    driver: WebDriver,
-    _chromedriver: Service,
+    /// There until the browser is closed.
+    driver: Option<WebDriver>,
+    chromedriver: Service,
+    port: u16,
     _profile: TempDir,
     _permit: SemaphorePermit<'static>,
 }
@@ -92,31 +93,37 @@ impl Chromium {
         driver.set_script_timeout(PATIENCE).await.unwrap();
         driver.set_page_load_timeout(PATIENCE).await.unwrap();
         Self {
-            driver,
-            _chromedriver: chromedriver,
+            driver: Some(driver),
+            chromedriver,
+            port,
             _profile: profile,
             _permit: permit,
         }
     }
 
-    /// Ends it. A browser that is only dropped ends too, and holds the thread meanwhile.
-    pub async fn close(self) {
-        self.driver.quit().await.expect("a browser that ends");
+    /// Ends it. A browser that is only dropped, because its test has failed, ends too.
+    pub async fn close(mut self) {
+        let driver = self.driver.take().expect("it is not closed twice");
+        driver.quit().await.expect("a browser that ends");
+    }
+
+    fn driver(&self) -> &WebDriver {
+        self.driver.as_ref().expect("it is open until it is closed")
     }
 
     /// Opens a page in the current tab.
     pub async fn open(&self, url: &str) {
-        self.driver.goto(url).await.expect("a page");
+        self.driver().goto(url).await.expect("a page");
     }
 
     /// The tab that is current.
     pub async fn tab(&self) -> Tab {
-        Tab(self.driver.window().await.expect("a tab"))
+        Tab(self.driver().window().await.expect("a tab"))
     }
 
     /// Opens a tab, which becomes the current one.
     pub async fn open_tab(&self) -> Tab {
-        let tab = self.driver.new_tab().await.expect("a new tab");
+        let tab = self.driver().new_tab().await.expect("a new tab");
         let tab = Tab(tab);
         self.choose(&tab).await;
         tab
@@ -124,7 +131,7 @@ impl Chromium {
 
     /// Makes a tab the current one.
     pub async fn choose(&self, tab: &Tab) {
-        self.driver
+        self.driver()
             .switch_to_window(tab.0.clone())
             .await
             .expect("a tab to choose");
@@ -138,14 +145,14 @@ impl Chromium {
              (async (...given) => {{ {body} }})(...arguments).then(
                  (value) => done(value === undefined ? null : value), (error) => done({{thrown: String(error)}}));"
         );
-        let returned = self.driver.execute_async(script, arguments.to_vec()).await;
+        let returned = self.driver().execute_async(script, arguments.to_vec()).await;
         returned.expect("a script that ends").json().clone()
     }
 
     /// The text that the page of the current tab shows.
     pub async fn text(&self) -> String {
         let body = self
-            .driver
+            .driver()
             .find(By::Tag("body"))
             .await
             .expect("a page with a body");
@@ -154,7 +161,7 @@ impl Chromium {
 
     /// What the browser keeps under this name for the page of the current tab.
     pub async fn cookie(&self, name: &str) -> Option<KeptCookie> {
-        let all = self.driver.get_all_cookies().await.expect("cookies");
+        let all = self.driver().get_all_cookies().await.expect("cookies");
         let cookie = all.into_iter().find(|cookie| cookie.name == name)?;
         Some(KeptCookie {
             value: cookie.value,
@@ -166,7 +173,7 @@ impl Chromium {
 
     /// Drops a cookie, as the browser itself does at the end of its `Max-Age`.
     pub async fn expire_cookie(&self, name: &str) {
-        self.driver.delete_cookie(name).await.expect("a cookie to drop");
+        self.driver().delete_cookie(name).await.expect("a cookie to drop");
     }
 
     /// Keeps a picture of the current tab below `target/chromium`, and says where.
@@ -174,10 +181,26 @@ impl Chromium {
         let folder = workspace().root().join("target/chromium");
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join(format!("{name}.png"));
-        self.driver.screenshot(&file).await.expect("a picture");
+        self.driver().screenshot(&file).await.expect("a picture");
         // Past the capture of the test's own output, which is shown for a test that fails only.
         writeln!(std::io::stderr(), "screenshot: {}", file.display()).ok();
         file
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            // Its own end would wait for answers that only the runtime of the test, which stands still here, can read.
+            driver.leak().ok();
+            // The browser leads a process group of its own: its server has to end it.
+            let _ = net::exchange(
+                self.port,
+                b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+                12,
+            );
+        }
+        self.chromedriver.stop();
     }
 }
 

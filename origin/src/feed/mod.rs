@@ -4,7 +4,7 @@
 //! - Only the edge is answered, and under the key that it asked with.
 //! - An answer is true for the moment at which its request arrived (`as_of`): entries are read after that.
 //! - An edge that knows more than the database is told everything anew, in a new epoch. That is audited.
-//! - This room owns no table; the entries are those of [`revocations`](crate::revocations).
+//! - This room owns no table; the entries are those of [`crate::revocations`].
 
 mod error;
 mod routes;

@@ -10,7 +10,7 @@
 
 mod api;
 mod auth;
-mod browsers;
+mod chromium;
 mod cookies;
 mod edge_signature;
 mod errors;
