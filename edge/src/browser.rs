@@ -22,6 +22,11 @@ pub enum Renewal {
     Renewed(Renewed),
     /// The origin says that the refresh token is good for nothing.
     Refused,
+    /// The session was refreshed too often lately; try again after this many seconds.
+    Limited {
+        /// Seconds until another attempt makes sense.
+        retry_after: u32,
+    },
     /// The origin could not be asked, or had no time; try again after this many seconds.
     Failed {
         /// Seconds until another attempt makes sense.
@@ -95,7 +100,10 @@ pub fn set_cookies(fate: CookieFate, renewal: &Renewal) -> Vec<String> {
     match (fate, renewal) {
         (CookieFate::Clear, _) => SessionCookie::ALL.map(SessionCookie::delete).to_vec(),
         (CookieFate::Keep, Renewal::Renewed(renewed)) => renewed.set_cookies.clone(),
-        (CookieFate::Keep, Renewal::Untried | Renewal::Refused | Renewal::Failed { .. }) => Vec::new(),
+        (
+            CookieFate::Keep,
+            Renewal::Untried | Renewal::Refused | Renewal::Limited { .. } | Renewal::Failed { .. },
+        ) => Vec::new(),
     }
 }
 
@@ -105,7 +113,10 @@ pub fn cookies_for_origin(cookies: &str, fate: CookieFate, renewal: &Renewal) ->
     let renewed = match (fate, renewal) {
         (CookieFate::Clear, _) => None,
         (CookieFate::Keep, Renewal::Renewed(renewed)) => Some(renewed),
-        (CookieFate::Keep, Renewal::Untried | Renewal::Refused | Renewal::Failed { .. }) => return None,
+        (
+            CookieFate::Keep,
+            Renewal::Untried | Renewal::Refused | Renewal::Limited { .. } | Renewal::Failed { .. },
+        ) => return None,
     };
     let is_session_cookie = |pair: &str| {
         let name = pair.split_once('=').map_or(pair, |(name, _)| name);

@@ -128,6 +128,7 @@ fn by_cookies<'r, I>(
         Renewal::Untried => cookies.access.value(),
         Renewal::Renewed(renewed) => Some(renewed.access.as_str()),
         Renewal::Refused => return or_nobody(Refusal::no_token().clearing()),
+        Renewal::Limited { retry_after } => return or_nobody(Refusal::limited(*retry_after)),
         Renewal::Failed { retry_after } => {
             return or_nobody(Refusal::unavailable(
                 "the session could not be refreshed",

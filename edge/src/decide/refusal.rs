@@ -90,6 +90,16 @@ impl Refusal {
         }
     }
 
+    pub(super) fn limited(retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(
+                ProblemCode::RateLimited,
+                "the session was refreshed too often lately",
+            )
+        }
+    }
+
     pub(super) fn malformed_token() -> Self {
         let challenge = Some(r#"Bearer error="invalid_token""#.to_owned());
         Self {

@@ -15,8 +15,10 @@ use super::isolate::Isolate;
 use super::{body, host};
 use crate::config::Config;
 
-/// How long the origin may take to answer, in milliseconds.
-const FETCH_TIMEOUT_MILLISECONDS: u32 = 500;
+/// How long the origin may take to say what is new, in milliseconds.
+const NEWS_TIMEOUT_MILLISECONDS: u32 = 500;
+/// How long it may take to say everything, to an isolate that knows nothing and cannot do anything without.
+const SNAPSHOT_TIMEOUT_MILLISECONDS: u32 = 3000;
 /// For how long a location keeps a copy of an answer.
 const COPY_CACHE_CONTROL: &str = "max-age=1";
 /// The headers of an answer that its signature needs.
@@ -142,7 +144,12 @@ async fn fetch(
     let init = RequestInit::new();
     init.set_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
+    let timeout = if tag.is_some() {
+        NEWS_TIMEOUT_MILLISECONDS
+    } else {
+        SNAPSHOT_TIMEOUT_MILLISECONDS
+    };
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
     let response: Response = JsFuture::from(host::ask(url, &init))
         .await
         .map_err(|_| "the origin did not answer")?

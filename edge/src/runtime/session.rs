@@ -41,15 +41,20 @@ pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inboun
             Renewed::of(headers.unchecked_ref::<HeaderTexts>().set_cookies()).map_or(FAILED, Renewal::Renewed)
         }
         401 => Renewal::Refused,
+        429 => Renewal::Limited {
+            retry_after: retry_after(&headers),
+        },
         _ => Renewal::Failed {
-            retry_after: headers
-                .get("retry-after")
-                .ok()
-                .flatten()
-                .and_then(|seconds| seconds.parse().ok())
-                .unwrap_or(RETRY_AFTER),
+            retry_after: retry_after(&headers),
         },
     }
+}
+
+fn retry_after(headers: &Headers) -> u32 {
+    let value = headers.get("retry-after").ok().flatten();
+    value
+        .and_then(|seconds| seconds.parse().ok())
+        .unwrap_or(RETRY_AFTER)
 }
 
 fn request(

@@ -246,6 +246,18 @@ fn cookies_that_cannot_be_refreshed_are_cleared_and_make_nobody_of_the_caller_wh
 }
 
 #[test]
+fn a_session_that_was_refreshed_too_often_is_told_so() {
+    let limited = Ask {
+        renewal: Renewal::Limited { retry_after: 7 },
+        ..bearing_cookies("GET", "/echo", BOTH)
+    };
+    assert_eq!(
+        outcome(&limited),
+        Outcome::Refused(ProblemCode::RateLimited, CookieFate::Keep)
+    );
+}
+
+#[test]
 fn a_refresh_that_failed_for_want_of_the_origin_costs_nobody_their_cookies() {
     let failed = |path| Ask {
         renewal: Renewal::Failed { retry_after: 3 },

@@ -1,6 +1,8 @@
 //! The keys that refresh tokens are derived under: made once, sealed in Postgres, kept unsealed in memory. What seals
 //! them may change; they themselves never do.
 
+mod store;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,7 +17,7 @@ use crate::kernel::time::Timestamp;
 
 use super::error::SessionsError;
 use super::refresh_token::{Link, PresentedToken, RefreshKey};
-use super::store::{self, SealedKey};
+use store::SealedKey;
 
 /// Keeps the keys of refresh tokens. What it holds never changes in the database, so that replicas need not
 /// tell each other anything.
