@@ -92,7 +92,8 @@ pub(super) fn find<'r, I: Borrow<AccessClaims>>(
 /// Asks for whom a request with session cookies speaks that may change something. Where a CSRF token is what it is
 /// believed by, the result is the session which that token speaks for.
 fn vouch(view: &impl RequestView, knowledge: &Knowledge<'_>) -> Result<Option<String>, CsrfRefusal> {
-    if csrf::is_safe(view.method()) {
+    // A WebSocket begins with a GET, and what is said over it may change anything.
+    if csrf::is_safe(view.method()) && view.header("upgrade").is_none() {
         return Ok(None);
     }
     let [site, origin, token] =

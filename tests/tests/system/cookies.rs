@@ -7,8 +7,8 @@ use portcullis_tests::answer::Answer;
 use portcullis_tests::client::{Call, Client};
 use portcullis_tests::own_stack::Wanted;
 use portcullis_tests::world::Door;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use xtask::stack::Part;
 
 const ACCESS: &str = "__Host-pc_access";
@@ -177,6 +177,17 @@ async fn a_stream_and_a_web_socket_are_refreshed_on_the_way_and_left_whole() {
     let mut request = url.into_client_request().unwrap();
     let cookies = browser.refresh_only();
     request.headers_mut().insert("cookie", cookies.parse().unwrap());
+    let mut hostile = request.clone();
+    hostile
+        .headers_mut()
+        .insert("origin", "https://evil.example".parse().unwrap());
+    let refused = tokio_tungstenite::connect_async(hostile).await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::Http(answer) if answer.status() == 403),
+        "{refused}"
+    );
+    let own = Door::edge().url().to_owned();
+    request.headers_mut().insert("origin", own.parse().unwrap());
     let (mut socket, response) = tokio_tungstenite::connect_async(request).await.unwrap();
     let set = response.headers().get_all("set-cookie").iter().count();
     assert_eq!(set, 2, "{response:?}");

@@ -112,6 +112,22 @@ fn a_request_that_changes_something_passes_from_the_own_pages_only() {
 }
 
 #[test]
+fn a_web_socket_is_opened_by_the_own_pages_only() {
+    let ask = || with_header(bearing_cookies("GET", "/echo", BOTH), "upgrade", "websocket");
+    let refused = Outcome::Refused(ProblemCode::CsrfRejected, CookieFate::Keep);
+    assert_eq!(outcome(&ask()), refused);
+    for (name, value) in [
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://sibling.edge.example"),
+    ] {
+        assert_eq!(outcome(&with_header(ask(), name, value)), refused, "{name}");
+    }
+    let own = with_header(ask(), "origin", "https://edge.example");
+    assert_eq!(outcome(&own), Outcome::Passes(true, CookieFate::Keep));
+    assert_eq!(outcome_expired(&own), Outcome::Refreshes("pcr_x.1.y".to_owned()));
+}
+
+#[test]
 fn a_csrf_token_counts_for_its_session_and_only_where_the_browser_says_nothing() {
     let own = csrf::issue(&csrf_key(), &claims().sid);
     let others = csrf::issue(&csrf_key(), "another");
