@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use super::feed::Entries;
 
 const BODY: &str = r#"{"events":[{"id":"01980000-0004-7000-8000-000000000000","name":"Opening night","sold":412,"capacity":900}]}"#;
-const KEYS: &[u8] = b"GET /.well-known/jwks.json ";
+const KEYS: &[u8] = b"GET /.well-known/jwks.json";
 const FEED: &[u8] = b"GET /edge/revocations";
 /// Far more than wrk and the Workers send.
 const LONGEST_HEAD: usize = 32 * 1024;
@@ -93,7 +93,7 @@ mod tests {
         let mut client = Client::connect(port).unwrap();
         assert_eq!(client.get("/events", "token").unwrap().body, BODY);
         assert_eq!(
-            client.get("/.well-known/jwks.json", "token").unwrap().body,
+            client.get("/.well-known/jwks.json?kid=x", "token").unwrap().body,
             r#"{"keys":[]}"#
         );
         let feed = client.get("/edge/revocations", "token").unwrap();
