@@ -8,7 +8,7 @@
 //!   to a number has read everything below it.
 //! - That lock is the last one a transaction takes: rows of accounts and sessions first, audit events next, then
 //!   [`publish`], then the commit. Publishers would otherwise wait for each other in a circle.
-//! - An answer is one statement, and so one state of the database: its number and its entries belong together.
+//! - The state is read before the entries, and the entries up to its number: both belong together.
 //! - A reader that knows more than the database is the proof that the database was set back to an earlier state.
 //!   The numbers then begin a new epoch, and nobody takes an older state for a newer one.
 //! - An entry is told for as long as a token that it concerns may be alive ([`lifetime`]), and purged after that.
@@ -63,7 +63,22 @@ pub async fn read(
     lifetime: TimeDelta,
     now: Timestamp,
 ) -> Result<Told, sqlx::Error> {
-    store::find_changes(connection, known, now - lifetime).await
+    let state = store::find_state(connection).await?;
+    let known = known.filter(|known| known.epoch == state.epoch || *known > state);
+    let since = known.filter(|known| *known <= state).map(|known| known.seq);
+    let (sessions, subjects) = if known == Some(state) {
+        // The usual case by far, and all that it takes is the one row above.
+        Default::default()
+    } else {
+        store::find_between(connection, since.unwrap_or(0), state.seq, now - lifetime).await?
+    };
+    Ok(Told {
+        state,
+        since,
+        reader_is_ahead: known.is_some_and(|known| known > state),
+        sessions,
+        subjects,
+    })
 }
 
 /// Begins a new epoch, if `known` lies ahead of the database; `None` if it does not, or does not any more. Returns

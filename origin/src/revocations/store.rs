@@ -9,7 +9,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::Id as _;
 use crate::kernel::time::Timestamp;
 
-use super::model::{Revocation, Told};
+use super::model::Revocation;
 
 /// Takes a number for each entry, under the lock on the one row of `revocation_state`, and writes the entries.
 pub(super) async fn insert(
@@ -54,32 +54,34 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The state, and the entries after `known` that were published after `cutoff`: all of them, if `known` is not of
-/// this epoch, or of a later state. One statement, so that it all belongs to one moment.
-pub(super) async fn find_changes(
+/// The number of the newest entry that there is.
+pub(super) async fn find_state(connection: &mut PgConnection) -> Result<Cursor, sqlx::Error> {
+    let row = sqlx::query!("SELECT epoch, seq FROM revocation_state")
+        .fetch_one(connection)
+        .await?;
+    Ok(Cursor {
+        // The constraints of the table keep both from being negative.
+        epoch: row.epoch.unsigned_abs(),
+        seq: row.seq.unsigned_abs(),
+    })
+}
+
+/// The entries with a greater number than `since`, up to `last`, that were published after `cutoff`: sessions, and accounts with the
+/// newest moment before which their tokens are stale, in Unix seconds.
+pub(super) async fn find_between(
     connection: &mut PgConnection,
-    known: Option<Cursor>,
+    since: u64,
+    last: u64,
     cutoff: Timestamp,
-) -> Result<Told, sqlx::Error> {
+) -> Result<(Vec<Uuid>, BTreeMap<Uuid, i64>), sqlx::Error> {
     let row = sqlx::query!(
-        r#"WITH state AS (
-               SELECT epoch, seq, CASE WHEN epoch = $1 AND seq >= $2 THEN $2::bigint END AS since,
-                      epoch < $1 OR (epoch = $1 AND seq < $2) AS ahead
-               FROM revocation_state
-           )
-           SELECT epoch, seq, since, COALESCE(ahead, false) AS "ahead!",
-                  COALESCE(sessions, '{}') AS "sessions!: Vec<Uuid>",
-                  COALESCE(users, '{}') AS "users!: Vec<Uuid>",
-                  COALESCE(moments, '{}') AS "moments!: Vec<Timestamp>"
-           FROM state, LATERAL (
-               SELECT array_agg(session_id) FILTER (WHERE session_id IS NOT NULL) AS sessions,
-                      array_agg(user_id) FILTER (WHERE user_id IS NOT NULL) AS users,
-                      array_agg(not_before) FILTER (WHERE user_id IS NOT NULL) AS moments
-               FROM revocations
-               WHERE revocations.seq > COALESCE(state.since, 0) AND published_at > $3
-           ) AS entries"#,
-        known.map(|known| stored(known.epoch)),
-        known.map(|known| stored(known.seq)),
+        r#"SELECT COALESCE(array_agg(session_id) FILTER (WHERE session_id IS NOT NULL), '{}') AS "sessions!: Vec<Uuid>",
+                  COALESCE(array_agg(user_id) FILTER (WHERE user_id IS NOT NULL), '{}') AS "users!: Vec<Uuid>",
+                  COALESCE(array_agg(not_before) FILTER (WHERE user_id IS NOT NULL), '{}') AS "moments!: Vec<Timestamp>"
+           FROM revocations
+           WHERE seq > $1 AND seq <= $2 AND published_at > $3"#,
+        stored(since),
+        stored(last),
         cutoff,
     )
     .fetch_one(connection)
@@ -89,17 +91,7 @@ pub(super) async fn find_changes(
         let newest = subjects.entry(user).or_insert(i64::MIN);
         *newest = moment.timestamp().max(*newest);
     }
-    Ok(Told {
-        state: Cursor {
-            // The constraints of the table keep both from being negative.
-            epoch: row.epoch.unsigned_abs(),
-            seq: row.seq.unsigned_abs(),
-        },
-        since: row.since.map(i64::unsigned_abs),
-        reader_is_ahead: row.ahead,
-        sessions: row.sessions,
-        subjects,
-    })
+    Ok((row.sessions, subjects))
 }
 
 /// Begins the epoch after all that were heard of, provided that `known` lies ahead of the state.
