@@ -85,12 +85,24 @@ pub enum CookieFate {
 #[must_use]
 pub fn foreign_set_cookies(lines: &[String]) -> Option<Vec<&str>> {
     let is_ours = |line: &&String| {
-        let start = line.trim_start().as_bytes().get(..PRODUCT_COOKIE.len());
+        // Some browsers take what follows an equals sign for the name of a cookie without one.
+        let line = line.trim_start_matches(['=', ' ', '\t']);
+        let start = line.as_bytes().get(..PRODUCT_COOKIE.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(PRODUCT_COOKIE.as_bytes()))
     };
     lines.iter().any(|line| is_ours(&line)).then(|| {
         let foreign = lines.iter().filter(|line| !is_ours(line));
         foreign.map(String::as_str).collect()
+    })
+}
+
+/// Whether these `Set-Cookie` values are about a session cookie, set or deleted: then the origin has the last word, and
+/// the edge adds none of its own.
+#[must_use]
+pub fn set_session_cookies(lines: &[String]) -> bool {
+    lines.iter().any(|line| {
+        let name = line.split_once('=').map_or("", |(name, _)| name);
+        SessionCookie::ALL.iter().any(|cookie| cookie.name() == name)
     })
 }
 
@@ -218,6 +230,13 @@ mod tests {
             cookies_for_origin("a=1", CookieFate::Keep, &Renewal::Untried),
             None
         );
+    }
+
+    #[test]
+    fn a_session_cookie_of_the_origin_is_noticed() {
+        let set = |line: &str| set_session_cookies(&[line.to_owned()]);
+        assert!(set("__Host-pc_access=a.b.c; Path=/") && set("__Host-pc_refresh=; Max-Age=0"));
+        assert!(!set("__Host-pc_device=x") && !set("theme=dark") && !set_session_cookies(&[]));
     }
 
     #[test]

@@ -7,9 +7,9 @@
 //!   state that this isolate has not reached, is refused, and the state before it stays.
 //! - What must be forgotten is forgotten by generation: entries that came in while the young one was filled go when
 //!   the next but one is begun, no earlier than their lifetime and no later than twice that.
-//! - No request waits for another one's fetch: while one renews an ageing state, the others use it; when it has
-//!   aged past use, each fetches for itself. Fetches that fail are not repeated for a moment, so that a dead origin
-//!   does not cost every request its patience.
+//! - One request fetches at a time. While it renews an ageing state, the others use it; when the state has aged past use,
+//!   they look again in a moment, since they must not wait for its promise. Fetches that fail are not repeated for a
+//!   moment, so that a dead origin does not cost every request its patience.
 //! - Times are seconds since the epoch and come in as arguments.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,10 +24,13 @@ mod tests;
 
 /// Up to this age a state is used as it is.
 pub const FRESH_SECONDS: i64 = 2;
-/// Up to this age it is used and renewed after the response; past it, it is renewed before the decision.
+/// Below this age it is used and renewed after the response; from it on, it is renewed before the decision. Ages are
+/// whole seconds, so that a state of this age may be a second older.
 pub const LONGEST_AGE_SECONDS: i64 = 5;
 /// How long a fetch may be under way before another request starts one of its own.
 const FETCH_SECONDS: i64 = 1;
+/// The same for the first one, which brings everything.
+const FIRST_FETCH_SECONDS: i64 = 4;
 /// The pause after a fetch that failed.
 pub const FAILURE_PAUSE_SECONDS: u32 = 1;
 
@@ -116,7 +119,7 @@ impl Revocations {
     pub fn outlook(&self, now: i64) -> Outlook {
         match self.age(now) {
             Some(age) if age <= FRESH_SECONDS => Outlook::Fresh,
-            Some(age) if age <= LONGEST_AGE_SECONDS => Outlook::Ageing,
+            Some(age) if age < LONGEST_AGE_SECONDS => Outlook::Ageing,
             age if now < self.no_fetch_before => Outlook::Stale(age),
             Some(_) | None => Outlook::Due,
         }
@@ -165,9 +168,14 @@ impl Revocations {
 
     /// Whether a request that could do with a newer state should fetch it; if so, the fetch counts as begun.
     pub fn begin_renewal(&mut self, now: i64) -> bool {
+        let longest = if self.known.is_some() {
+            FETCH_SECONDS
+        } else {
+            FIRST_FETCH_SECONDS
+        };
         let is_under_way = self
             .fetch_began
-            .is_some_and(|began| now.saturating_sub(began) < FETCH_SECONDS);
+            .is_some_and(|began| now.saturating_sub(began) < longest);
         if is_under_way || now < self.no_fetch_before {
             return false;
         }
@@ -175,9 +183,12 @@ impl Revocations {
         true
     }
 
-    /// From where to ask: the cursor, and the entity tag of what is known.
-    #[must_use]
-    pub fn position(&self) -> Option<(Cursor, String)> {
+    /// From where to ask: the cursor, and the entity tag of what is known. What is so old that every token it speaks of
+    /// has expired is forgotten, so that an isolate that slept, or that knows of a lost life of the database, begins anew.
+    pub fn position(&mut self, now: i64) -> Option<(Cursor, String)> {
+        if self.age(now) > Some(self.longest_stale_age()) {
+            self.known = None;
+        }
         let known = self.known.as_ref()?;
         Some((known.cursor, known.tag()))
     }
@@ -213,7 +224,12 @@ impl Revocations {
     /// A fetch brought what cannot be believed, or was not taken in.
     pub fn refused(&mut self, now: i64) {
         self.counts.refused = self.counts.refused.saturating_add(1);
-        self.pause(now);
+        if self.outlook(now) == Outlook::Fresh {
+            // Another answer was quicker.
+            self.fetch_began = None;
+        } else {
+            self.pause(now);
+        }
     }
 
     /// A request was let pass upon a state that is too old.
@@ -232,7 +248,11 @@ impl Revocations {
             return Err(Refused::Moment);
         }
         let own = self.known.as_ref().map(|known| known.cursor);
-        if own.is_some_and(|own| feed.cursor() < own) {
+        let is_older = self.known.as_ref().is_some_and(|known| {
+            let same_epoch = feed.epoch == known.cursor.epoch;
+            feed.cursor() < known.cursor || (same_epoch && feed.key_set_version < known.key_set_version)
+        });
+        if is_older {
             return Err(Refused::Older);
         }
         let reaches_back = match (feed.since, own) {
@@ -247,7 +267,7 @@ impl Revocations {
     /// is worth no more than a failed fetch.
     fn arrived(&mut self, now: i64) {
         self.fetch_began = None;
-        if self.age(now).is_some_and(|age| age > LONGEST_AGE_SECONDS) {
+        if self.age(now).is_some_and(|age| age >= LONGEST_AGE_SECONDS) {
             self.pause(now);
         }
     }
@@ -293,8 +313,11 @@ impl Known {
 
     /// Moves on to a later moment, and begins another generation when the young one is a lifetime old.
     fn renew(&mut self, as_of: i64, received_at: i64) {
-        self.as_of = self.as_of.max(as_of);
-        self.received_at = received_at;
+        // The same answer once more says nothing new about the present.
+        if as_of > self.as_of {
+            self.as_of = as_of;
+            self.received_at = received_at;
+        }
         if as_of.saturating_sub(self.young_since) > self.lifetime {
             self.old = mem::take(&mut self.young);
             self.young_since = as_of;

@@ -5,13 +5,17 @@ use std::borrow::Borrow;
 use portcullis_shared::claims::{AccessClaims, Expectations};
 use portcullis_shared::cookies::SessionCookies;
 use portcullis_shared::csrf::{self, CsrfRefusal, Evidence, OwnOrigin};
+use portcullis_shared::token::UnverifiedToken;
 
 use super::refusal::Refusal;
 use super::{Knowledge, RequestView, TokenVerdict};
 use crate::browser::{CookieFate, Renewal, origin_of};
 use crate::credential::Credential;
-use crate::policy::{Gate, Requirement};
+use crate::policy::{Destination, Gate, Requirement, Route};
 use crate::revocations::{FAILURE_PAUSE_SECONDS, Outlook, Standing};
+
+/// What every refresh token begins with; anything else is not worth asking the origin about.
+const REFRESH_PREFIX: &str = "pcr_";
 
 /// The bearer of a request, if it has one that is known.
 #[derive(Debug)]
@@ -57,11 +61,12 @@ enum Flaw<'r> {
 pub(super) fn find<'r, I: Borrow<AccessClaims>>(
     view: &'r impl RequestView,
     credential: Credential<'r>,
-    gate: &Gate,
+    route: &Route,
     knowledge: &Knowledge<'_>,
     known: impl FnOnce(&str) -> TokenVerdict<I>,
     now: i64,
 ) -> Result<Caller<I>, Obstacle<'r>> {
+    let gate = &route.gate;
     let judge = |token| judge(token, gate, knowledge, known, now);
     match credential {
         Credential::None | Credential::Ambiguous => Ok(Caller::nobody(CookieFate::Keep)),
@@ -73,6 +78,11 @@ pub(super) fn find<'r, I: Borrow<AccessClaims>>(
                 Obstacle::Refuse(refusal)
             }
         }),
+        // A proxy that asks sends neither the method of the request nor our cookies back: nobody could tell who made
+        // the request, nor tell the browser of a refresh.
+        Credential::Cookies(_) if route.destination == Destination::ForwardAuth => {
+            Ok(Caller::nobody(CookieFate::Keep))
+        }
         Credential::Cookies(cookies) => {
             let sid = vouch(view, knowledge).map_err(|refusal| Obstacle::Refuse(Refusal::csrf(refusal)))?;
             let caller = by_cookies(view, cookies, gate, judge)?;
@@ -146,7 +156,11 @@ fn by_cookies<'r, I>(
         Some(Err(Flaw::Bad(refusal))) => refusal,
         None => Refusal::no_token(),
     };
-    match (cookies.refresh.value(), view.renewal()) {
+    let refresh = cookies
+        .refresh
+        .value()
+        .filter(|token| token.starts_with(REFRESH_PREFIX));
+    match (refresh, view.renewal()) {
         (Some(token), Renewal::Untried) if csrf::is_safe(view.method()) => Err(Obstacle::Refresh(token)),
         // A body would have to wait. The page refreshes and asks again.
         (Some(_), _) => or_nobody(refusal),
@@ -166,7 +180,11 @@ fn judge<'r, I: Borrow<AccessClaims>>(
     let revocations = knowledge.revocations;
     let outlook = revocations.outlook(now);
     if outlook == Outlook::Due {
-        return Err(Flaw::FetchRevocations);
+        // What is no token by its form is not worth a fetch.
+        return Err(match UnverifiedToken::parse(token) {
+            Ok(_) => Flaw::FetchRevocations,
+            Err(error) => Flaw::Bad(Refusal::bad_token(error)),
+        });
     }
     let identity = match known(token) {
         TokenVerdict::Verified(identity) => identity,

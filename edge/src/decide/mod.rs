@@ -22,6 +22,7 @@ use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
+use portcullis_shared::revocation::FEED_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
@@ -116,6 +117,11 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Ok(target) => target,
         Err(error) => return Decision::Refuse(Refusal::new(ProblemCode::MalformedPath, error.to_string())),
     };
+    if target.path() == FEED_PATH {
+        // It is the edge's own, whatever the table says.
+        let reason = "the revocation feed is for the edge alone";
+        return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
+    }
     let credential = Credential::of(view.authorization(), view.cookie());
     if credential == Credential::Ambiguous {
         let reason = "more than one Authorization, or cookies beside it, or two of one name";
@@ -126,7 +132,7 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Err(refusal) => return Decision::Refuse(refusal),
     };
     let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
-    let caller = match caller::find(view, credential, &route.gate, knowledge, known, now) {
+    let caller = match caller::find(view, credential, route, knowledge, known, now) {
         Ok(caller) => caller,
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
         Err(Obstacle::FetchRevocations) => return Decision::FetchRevocations,

@@ -123,8 +123,8 @@ fn a_state_ages_from_fresh_to_due() {
         (0, Outlook::Fresh),
         (2, Outlook::Fresh),
         (3, Outlook::Ageing),
-        (5, Outlook::Ageing),
-        (6, Outlook::Due),
+        (4, Outlook::Ageing),
+        (5, Outlook::Due),
     ] {
         assert_eq!(revocations.outlook(NOW + seconds), outlook, "{seconds}");
     }
@@ -147,7 +147,7 @@ fn a_clock_behind_the_origins_does_not_make_an_answer_younger_than_its_arrival()
         .take_in(feed(1, None, &[], NOW + 5), NOW + 5, NOW)
         .unwrap();
     assert_eq!(revocations.age(NOW), Some(0));
-    assert_eq!(revocations.outlook(NOW + 6), Outlook::Due);
+    assert_eq!(revocations.outlook(NOW + 5), Outlook::Due);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn the_moment_inside_must_be_the_signed_one() {
 #[test]
 fn nothing_new_makes_the_state_young_again() {
     let mut revocations = knowing();
-    let (_, tag) = revocations.position().unwrap();
+    let (_, tag) = revocations.position(NOW).unwrap();
     assert_eq!(revocations.unchanged(&tag, NOW + 6, NOW + 6), Ok(()));
     assert_eq!(revocations.outlook(NOW + 6), Outlook::Fresh);
     assert_eq!(
@@ -303,7 +303,7 @@ proptest! {
             let told: Vec<u128> = (from + 1..=seq).map(u128::from).collect();
             let answer = feed(seq, (!is_snapshot).then_some(since), &told, NOW);
             let _ = revocations.take_in(answer, NOW, NOW);
-            if let Some((cursor, _)) = revocations.position() {
+            if let Some((cursor, _)) = revocations.position(NOW) {
                 for n in 1..=cursor.seq {
                     prop_assert_eq!(standing_of(&revocations, u128::from(n)), Standing::Ended);
                 }
@@ -327,4 +327,60 @@ fn what_goes_wrong_is_counted() {
             stale_passes: 1
         }
     );
+}
+
+#[test]
+fn the_first_fetch_has_longer_than_those_after_it() {
+    let mut revocations = Revocations::default();
+    assert!(revocations.begin_renewal(NOW));
+    assert!(!revocations.begin_renewal(NOW + 3));
+    assert!(revocations.begin_renewal(NOW + 4));
+}
+
+#[test]
+fn the_same_answer_once_more_does_not_make_a_state_younger() {
+    let mut revocations = Revocations::default();
+    let same = || feed(1, None, &[], NOW + 4);
+    revocations.take_in(same(), NOW + 4, NOW).unwrap();
+    revocations
+        .take_in(
+            Feed {
+                since: Some(1),
+                ..same()
+            },
+            NOW + 4,
+            NOW + 3,
+        )
+        .unwrap();
+    assert_eq!(revocations.age(NOW + 5), Some(5));
+}
+
+#[test]
+fn within_an_epoch_no_older_key_set_is_asked_for() {
+    let mut revocations = Revocations::default();
+    let with_keys = |key_set_version| Feed {
+        key_set_version,
+        ..feed(1, None, &[], NOW)
+    };
+    revocations.take_in(with_keys(4), NOW, NOW).unwrap();
+    assert_eq!(revocations.take_in(with_keys(3), NOW, NOW), Err(Refused::Older));
+    assert_eq!(revocations.key_set_version(), 4);
+}
+
+#[test]
+fn a_state_of_which_every_token_has_expired_is_forgotten() {
+    let mut revocations = knowing();
+    let lifetime = i64::from(LIFETIME);
+    assert!(revocations.position(NOW + lifetime).is_some());
+    assert_eq!(revocations.position(NOW + lifetime + 1), None);
+    let set_back = feed(1, None, &[2], NOW + lifetime + 1);
+    let later = NOW + lifetime + 1;
+    assert_eq!(revocations.take_in(set_back, later, later), Ok(()));
+}
+
+#[test]
+fn an_answer_that_lost_a_race_costs_no_pause() {
+    let mut revocations = knowing();
+    revocations.refused(NOW);
+    assert!(revocations.begin_renewal(NOW));
 }

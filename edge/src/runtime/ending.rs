@@ -64,9 +64,9 @@ impl Continuations {
                 .unchecked_into()
         };
         Self {
-            answered_by_origin: make(|pending, response| answered(pending, response, |_| Ok(()))),
+            answered_by_origin: make(|pending, response| answered(pending, response, |_| Ok(()), yields)),
             answered_by_application: make(|pending, response| {
-                answered(pending, response, withhold_product_cookies)
+                answered(pending, response, withhold_product_cookies, |_| false)
             }),
             failed: make(|pending, _error| {
                 let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
@@ -130,11 +130,12 @@ impl Pending {
 }
 
 /// The race is over: `response` is the upstream's, or `undefined` when the clock was first. `clean` takes out of its
-/// headers what is not the upstream's to set.
+/// headers what is not the upstream's to set; `yields` says whether the upstream has decided about the session itself.
 fn answered(
     pending: &Pending,
     response: JsValue,
     clean: impl FnOnce(&Headers) -> Result<(), JsValue>,
+    yields: impl FnOnce(&Headers) -> bool,
 ) -> JsValue {
     if response.is_undefined() {
         let reason = "the upstream sent no response headers in time";
@@ -148,7 +149,9 @@ fn answered(
             clean(&headers)?;
             let texts: &HeaderTexts = headers.unchecked_ref();
             REQUEST_ID.with(|name| texts.set(name, &pending.request_id))?;
-            set_cookies(&own, &pending.set_cookies)?;
+            if !pending.set_cookies.is_empty() && !yields(&headers) {
+                set_cookies(&own, &pending.set_cookies)?;
+            }
             Ok(own)
         });
     let Ok(own) = made else {
@@ -157,6 +160,11 @@ fn answered(
     };
     pending.log("pass", own.status(), None);
     own.into()
+}
+
+/// Whether the origin sets or deletes a session itself, as a login does: what the edge would add is about the one before.
+fn yields(headers: &Headers) -> bool {
+    browser::set_session_cookies(&headers.unchecked_ref::<HeaderTexts>().set_cookies())
 }
 
 fn withhold_product_cookies(headers: &Headers) -> Result<(), JsValue> {

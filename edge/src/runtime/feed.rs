@@ -14,11 +14,18 @@ use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, Resp
 use super::isolate::Isolate;
 use super::{body, host};
 use crate::config::Config;
+use crate::revocations::Outlook;
 
 /// How long the origin may take to say what is new, in milliseconds.
 const NEWS_TIMEOUT_MILLISECONDS: u32 = 500;
-/// How long it may take to say everything, to an isolate that knows nothing and cannot do anything without.
-const SNAPSHOT_TIMEOUT_MILLISECONDS: u32 = 3000;
+/// How long it may take to say much: to an isolate that knows nothing and cannot do anything without, or has slept.
+const MUCH_TIMEOUT_MILLISECONDS: u32 = 3000;
+/// Up to this age of what is known there is little that is new.
+const RECENT_SECONDS: i64 = 30;
+/// How soon a request looks again that lets another one fetch, in milliseconds.
+const LOOK_AGAIN_MILLISECONDS: u32 = 20;
+/// How often it does: for as long as the other may take.
+const MOST_LOOKS: u32 = MUCH_TIMEOUT_MILLISECONDS / LOOK_AGAIN_MILLISECONDS;
 /// For how long a location keeps a copy of an answer.
 const COPY_CACHE_CONTROL: &str = "max-age=1";
 /// The headers of an answer that its signature needs.
@@ -30,9 +37,33 @@ struct Answer {
     body: Vec<u8>,
 }
 
-/// Brings what is known about revocations up to date, as far as it can be; what came of it is in the isolate.
-pub(super) async fn renew(isolate: &Isolate, config: &Config) {
-    let position = isolate.revocations.borrow().position();
+/// Sees to it that what is known may be decided upon, as far as it can be: fetches it, or lets the request that
+/// fetches it finish. What came of it is in the isolate.
+pub(super) async fn make_current(isolate: &Isolate, config: &Config) {
+    for _ in 0..MOST_LOOKS {
+        let now = host::seconds();
+        let begins = {
+            let mut revocations = isolate.revocations.borrow_mut();
+            if revocations.outlook(now) != Outlook::Due {
+                return;
+            }
+            revocations.begin_renewal(now)
+        };
+        if begins {
+            return renew(isolate, config).await;
+        }
+        // The other request's promise must not be waited for; its outcome may be looked at.
+        let _kept = JsFuture::from(host::pause(LOOK_AGAIN_MILLISECONDS.into())).await;
+    }
+}
+
+/// Fetches the next state.
+async fn renew(isolate: &Isolate, config: &Config) {
+    let (position, age) = {
+        let now = host::seconds();
+        let mut revocations = isolate.revocations.borrow_mut();
+        (revocations.position(now), revocations.age(now))
+    };
     let (query, tag) = match &position {
         Some((cursor, tag)) => (Some(format!("cursor={cursor}")), Some(tag.as_str())),
         None => (None, None),
@@ -44,10 +75,20 @@ pub(super) async fn renew(isolate: &Isolate, config: &Config) {
     }
     if let Some(copy) = find_copy(&url).await
         && isolate.take_in(config, &copy).is_ok()
+        && isolate.revocations.borrow().outlook(host::seconds()) == Outlook::Fresh
     {
         return;
     }
-    match fetch(isolate, config, &url, query.as_deref(), tag).await {
+    let question = Question {
+        url: &url,
+        query: query.as_deref(),
+        tag,
+        timeout: match age {
+            Some(age) if age <= RECENT_SECONDS => NEWS_TIMEOUT_MILLISECONDS,
+            Some(_) | None => MUCH_TIMEOUT_MILLISECONDS,
+        },
+    };
+    match fetch(isolate, config, &question).await {
         Ok(answer) => match isolate.take_in(config, &answer) {
             Ok(()) => keep_copy(&url, &answer).await,
             Err(reason) => {
@@ -109,13 +150,17 @@ impl Isolate {
     }
 }
 
-async fn fetch(
-    isolate: &Isolate,
-    config: &Config,
-    url: &str,
-    query: Option<&str>,
-    tag: Option<&str>,
-) -> Result<Answer, &'static str> {
+/// What the origin is asked.
+struct Question<'q> {
+    url: &'q str,
+    query: Option<&'q str>,
+    /// The entity tag of what is known.
+    tag: Option<&'q str>,
+    /// In milliseconds.
+    timeout: u32,
+}
+
+async fn fetch(isolate: &Isolate, config: &Config, question: &Question<'_>) -> Result<Answer, &'static str> {
     const UNBUILT: &str = "the request could not be built";
     let id = isolate.new_id();
     let signature = sign(
@@ -123,7 +168,7 @@ async fn fetch(
             method: "GET",
             authority: &config.origin.authority,
             path: FEED_PATH,
-            query,
+            query: question.query,
             headers: &[],
         },
         &config.signing_key,
@@ -138,19 +183,14 @@ async fn fetch(
     ] {
         headers.set(name, value).map_err(|_| UNBUILT)?;
     }
-    if let Some(tag) = tag {
+    if let Some(tag) = question.tag {
         headers.set("if-none-match", tag).map_err(|_| UNBUILT)?;
     }
     let init = RequestInit::new();
     init.set_headers(&headers);
     init.set_redirect(RequestRedirect::Manual);
-    let timeout = if tag.is_some() {
-        NEWS_TIMEOUT_MILLISECONDS
-    } else {
-        SNAPSHOT_TIMEOUT_MILLISECONDS
-    };
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout)));
-    let response: Response = JsFuture::from(host::ask(url, &init))
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(question.timeout)));
+    let response: Response = JsFuture::from(host::ask(question.url, &init))
         .await
         .map_err(|_| "the origin did not answer")?
         .unchecked_into();

@@ -47,6 +47,7 @@ extern "C" {
     pub(super) fn now() -> f64;
 
     /// What a request may ask of the platform beyond its response.
+    #[derive(Clone)]
     pub(super) type ExecutionContext;
 
     /// Keeps the request alive until the promise is settled, although its response is on the way.

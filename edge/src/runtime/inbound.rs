@@ -37,6 +37,7 @@ pub(super) struct Inbound {
     pub(super) request_id: String,
     /// When it came, in milliseconds since the epoch.
     pub(super) began: f64,
+    decided_at: f64,
     method: String,
     url: String,
     authorization: Option<String>,
@@ -58,9 +59,11 @@ impl Inbound {
             )
         });
         let given = given.filter(|id| request_id::is_acceptable(id));
+        let began = host::now();
         Self {
             request_id: given.unwrap_or_else(|| isolate.new_id()),
-            began: host::now(),
+            began,
+            decided_at: began,
             method: request.method(),
             url: request.url(),
             authorization,
@@ -72,13 +75,18 @@ impl Inbound {
         }
     }
 
-    /// When it came, in seconds since the epoch.
+    /// The moment for which it is decided upon, in seconds since the epoch.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "seconds since the epoch fit, and a cast saturates"
     )]
     pub(super) fn now(&self) -> i64 {
-        (self.began / 1000.0) as i64
+        (self.decided_at / 1000.0) as i64
+    }
+
+    /// Decides for the present moment from here on, after something was waited for.
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.decided_at = host::now();
     }
 
     /// Answers with a problem.
@@ -158,6 +166,14 @@ pub(super) fn set_cookies(response: &Response, lines: &[String]) -> Result<(), J
     let headers = response.headers();
     for line in lines {
         headers.append("set-cookie", line)?;
+    }
+    // Caches that know one of these prefer it (RFC 9213).
+    for name in [
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "surrogate-control",
+    ] {
+        headers.delete(name)?;
     }
     headers.set("cache-control", "private, no-store")
 }

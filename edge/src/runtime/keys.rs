@@ -24,7 +24,7 @@ const LOOK_AGAIN_MILLISECONDS: f64 = 20.0;
 /// How often it looks at most, whatever the clock says; then it fetches by itself.
 const MOST_LOOKS: u32 = 200;
 
-/// Gives the verdict on a token, and remembers a good one.
+/// Gives the verdict on a token, and remembers a good one. Unknown: the keys have changed while it was looked at.
 pub(super) async fn verify(
     isolate: &Isolate,
     config: &Config,
@@ -35,6 +35,7 @@ pub(super) async fn verify(
         Ok(unverified) => unverified,
         Err(error) => return TokenVerdict::Refused(error),
     };
+    let version = isolate.keys.borrow().minimum_version();
     let key = match find_key(isolate, config, unverified.kid(), now).await {
         Ok(key) => key,
         Err(NoKey::Unknown) => return TokenVerdict::Refused(TokenError::unknown_key()),
@@ -48,6 +49,10 @@ pub(super) async fn verify(
         Ok(claims) => claims,
         Err(error) => return TokenVerdict::Refused(error),
     };
+    if isolate.keys.borrow().minimum_version() != version {
+        // The key may be one that was taken out meanwhile.
+        return TokenVerdict::Unknown;
+    }
     let identity = SharedIdentity(Rc::new(Identity::of(claims)));
     isolate.remember(token, &identity);
     TokenVerdict::Verified(identity)

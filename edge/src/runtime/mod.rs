@@ -68,6 +68,9 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
     }
 }
 
+/// How often a request may find that something is lacking: its revocations, its token, its session, and each once more.
+const MOST_ROUNDS: usize = 8;
+
 /// What came of one attempt to decide.
 enum Step {
     Respond(JsValue),
@@ -88,18 +91,24 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
         isolate.known(token, inbound.now())
     }) {
         Step::Respond(response) => response,
-        next => task::run(async move { pursue(&isolate, &config, inbound, next).await }),
+        next => {
+            let context = inbound.context.clone();
+            let response = task::run(async move { pursue(&isolate, &config, inbound, next).await });
+            // A client that goes away would leave the task waiting for ever, and a refreshed session without its cookies.
+            context.wait_until(&response);
+            response
+        }
     }
 }
 
 /// Finds out what the decision lacks, and decides again, until there is a response.
 async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound, mut next: Step) -> JsValue {
     let mut verdict = None;
-    loop {
+    for _ in 0..MOST_ROUNDS {
         match next {
             Step::Respond(response) => return response,
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
-            Step::FetchRevocations => feed::renew(isolate, config).await,
+            Step::FetchRevocations => feed::make_current(isolate, config).await,
             Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
             Step::Refresh(token) => {
                 // The verdict was about the token before.
@@ -107,11 +116,19 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
                 inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
             }
         }
+        inbound.look_at_the_clock();
+        let now = inbound.now();
         next = step(isolate, config, &inbound, |token| match &verdict {
+            Some(TokenVerdict::Unknown) | None => isolate.known(token, now),
             Some(verdict) => verdict.clone(),
-            None => isolate.known(token, inbound.now()),
         });
     }
+    let reason = "what the decision depends on changes too fast";
+    let refusal = Refusal {
+        retry_after: Some(1),
+        ..Refusal::new(ProblemCode::Unavailable, reason)
+    };
+    inbound.refuse(&refusal, config.log_requests.covers(true))
 }
 
 fn step(

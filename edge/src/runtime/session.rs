@@ -2,11 +2,13 @@
 
 use portcullis_shared::cookies::SessionCookie;
 use portcullis_shared::identity;
+use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::request_signature::{SignedRequest, sign};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 
+use super::body;
 use super::forward::client_address;
 use super::host::{self, HeaderTexts};
 use super::inbound::Inbound;
@@ -19,6 +21,8 @@ const REFRESH_PATH: &str = "/auth/refresh";
 const USER_AGENT: &str = "user-agent";
 /// How long the origin may take to answer, in milliseconds.
 const TIMEOUT_MILLISECONDS: u32 = 5000;
+/// The longest problem document that is read, in bytes.
+const LONGEST_PROBLEM: usize = 16 * 1024;
 /// When to try again where the origin does not say, in seconds.
 const RETRY_AFTER: u32 = 1;
 
@@ -40,7 +44,7 @@ pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inboun
         200 => {
             Renewed::of(headers.unchecked_ref::<HeaderTexts>().set_cookies()).map_or(FAILED, Renewal::Renewed)
         }
-        401 => Renewal::Refused,
+        401 if is_refusal_of_the_token(&response).await => Renewal::Refused,
         429 => Renewal::Limited {
             retry_after: retry_after(&headers),
         },
@@ -48,6 +52,16 @@ pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inboun
             retry_after: retry_after(&headers),
         },
     }
+}
+
+/// Whether it is the token that was refused. A signature of ours that does not hold is a 401 too, and so may be the
+/// answer of something in front of the origin; neither is a reason to sign anybody out.
+async fn is_refusal_of_the_token(response: &Response) -> bool {
+    let codes = [ProblemCode::InvalidRefreshToken, ProblemCode::RefreshTokenReused];
+    let body = body::read(response, LONGEST_PROBLEM).await.unwrap_or_default();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    let code = problem.get("code").and_then(serde_json::Value::as_str);
+    codes.iter().any(|refused| code == Some(refused.as_str()))
 }
 
 fn retry_after(headers: &Headers) -> u32 {

@@ -1,12 +1,16 @@
 //! Session cookies through the edge, as a browser would send them, and where a request says it comes from.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Method;
 use portcullis_tests::account::{Account, fresh_email, fresh_password, registration};
 use portcullis_tests::answer::Answer;
 use portcullis_tests::client::{Call, Client};
+use portcullis_tests::eventually;
 use portcullis_tests::own_stack::Wanted;
 use portcullis_tests::world::Door;
+use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use xtask::stack::Part;
@@ -130,7 +134,7 @@ async fn an_upstream_learns_who_a_browser_is_and_sees_none_of_its_tokens() {
 
 #[tokio::test]
 async fn a_browser_whose_access_cookie_has_run_out_is_refreshed_on_the_way() {
-    for path in ["/api/echo", "/auth/me", "/api/public/x", "/edge/check"] {
+    for path in ["/api/echo", "/auth/me", "/api/public/x"] {
         let browser = Browser::register(&Door::edge()).await;
         let answer = browser.get(path, &browser.refresh_only()).send().await;
         assert!(answer.status.is_success(), "{path}: {answer:?}");
@@ -213,6 +217,51 @@ async fn what_changes_something_is_not_refreshed_on_the_way_and_the_page_refresh
     let renewed = format!("{ACCESS}={}", cookie_of(&refreshed, ACCESS).unwrap());
     browser
         .own(Method::POST, "/api/tickets/purchase", &renewed)
+        .send()
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn a_login_after_the_session_was_ended_elsewhere_keeps_its_new_cookies() {
+    let door = Door::edge();
+    let account = Account::register(&door).await;
+    let login = || {
+        let call = account
+            .client
+            .post("/auth/login")
+            .header("x-token-delivery", "cookie")
+            .header("sec-fetch-site", "same-origin");
+        call.json(&json!({"email": account.email, "password": account.password}))
+    };
+    let first = login().send().await.expect(200);
+    let (access, refresh) = (
+        cookie_of(&first, ACCESS).unwrap(),
+        cookie_of(&first, REFRESH).unwrap(),
+    );
+    let old = format!("{ACCESS}={access}; {REFRESH}={refresh}");
+    let all = account
+        .client
+        .call(Method::DELETE, "/auth/sessions/all?includeCurrent=true")
+        .bearer(account.access_token());
+    all.send().await.expect(200);
+    eventually("the edge knows", Duration::from_secs(10), async || {
+        let answer = account
+            .client
+            .get("/api/echo")
+            .header("cookie", &old)
+            .send()
+            .await;
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    let again = login().header("cookie", &old).send().await.expect(200);
+    assert_renewed(&again);
+    let new = format!("{ACCESS}={}", cookie_of(&again, ACCESS).unwrap());
+    account
+        .client
+        .get("/api/echo")
+        .header("cookie", &new)
         .send()
         .await
         .expect(200);

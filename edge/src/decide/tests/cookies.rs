@@ -290,6 +290,32 @@ fn a_refresh_that_failed_for_want_of_the_origin_costs_nobody_their_cookies() {
 }
 
 #[test]
+fn a_proxy_that_asks_is_not_answered_about_cookies() {
+    for cookie in [BOTH, REFRESH] {
+        let ask = bearing_cookies("GET", "/check", cookie);
+        assert_eq!(
+            outcome(&ask),
+            Outcome::Refused(ProblemCode::InvalidToken, CookieFate::Keep)
+        );
+    }
+}
+
+#[test]
+fn the_revocation_feed_is_not_passed_on_whatever_the_table_says() {
+    let wide = Policy::parse(
+        r#"{"issuer": "i", "audience": "a", "routes": [{"path": "/*", "upstream": "origin", "public": true}]}"#,
+    )
+    .unwrap();
+    let (ask, revocations) = (Ask::new("GET", "/edge/revocations"), nothing_revoked());
+    let knowledge = Knowledge::of(&wide, &revocations);
+    let decision = decide(&ask, &knowledge, |_| TokenVerdict::<AccessClaims>::Unknown, NOW);
+    assert!(
+        matches!(&decision, Decision::Refuse(refusal) if refusal.code == ProblemCode::NotFound),
+        "{decision:?}"
+    );
+}
+
+#[test]
 fn other_cookies_are_nobodys_session() {
     let ask = bearing_cookies("POST", "/public/x", "theme=dark; __Host-pc_device=1");
     assert_eq!(outcome(&ask), Outcome::Passes(false, CookieFate::Keep));
