@@ -355,3 +355,19 @@ async fn a_second_replica_goes_on_with_the_tokens_of_the_first() {
     );
     refresh(&first, &there).await;
 }
+
+#[tokio::test]
+async fn an_access_token_does_not_outlive_its_session() {
+    let server = server().await;
+    let person = register(&server, "ada@example.com").await;
+    let mut token = person.refresh;
+    for _ in 0..3 {
+        server.clock.advance(TimeDelta::days(29));
+        token = refresh(&server, &token).await;
+    }
+    server.clock.advance(TimeDelta::days(3) - TimeDelta::minutes(5));
+    let body = body_of(try_refresh(&server, &token).await, StatusCode::OK).await;
+    assert_eq!(body["tokens"]["refreshExpiresIn"], 300);
+    let expires_in = body["tokens"]["expiresIn"].as_i64().unwrap();
+    assert!((299..=300).contains(&expires_in), "{expires_in}");
+}

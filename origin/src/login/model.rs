@@ -150,7 +150,8 @@ impl Validate for OptionalRefreshToken {
 struct TokensView {
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<String>,
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     expires_in: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -222,7 +223,7 @@ impl SignedIn {
         SignedInView {
             user: self.user.into(),
             tokens: TokensView {
-                token_type: "Bearer",
+                token_type: with_tokens.then_some("Bearer"),
                 expires_in: self.access.expires_in,
                 refresh_expires_in: self.refresh_expires_in,
                 access_token: with_tokens.then_some(self.access.token),

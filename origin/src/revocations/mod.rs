@@ -7,7 +7,8 @@
 //!   transaction ends, so that the next publisher begins where everybody can see what came before. Whoever reads up
 //!   to a number has read everything below it.
 //! - That lock is the last one a transaction takes: rows of accounts and sessions first, audit events next, then
-//!   [`publish`], then the commit. Publishers would otherwise wait for each other in a circle.
+//!   [`publish`], then the commit. Publishers would otherwise wait for each other in a circle. It is not waited for, nor
+//!   kept by a server that has gone silent, for more than seconds.
 //! - The state is read before the entries, and the entries up to its number: both belong together.
 //! - A reader that knows more than the database is the proof that the database was set back to an earlier state.
 //!   The numbers then begin a new epoch, and nobody takes an older state for a newer one.
@@ -27,6 +28,9 @@ use crate::kernel::time::{TimeDelta, Timestamp};
 /// How much longer than a token an entry lives: clocks of replicas and edges differ, a verifier grants some leeway,
 /// and a token may be issued for the beginning of the next second.
 const MARGIN: TimeDelta = TimeDelta::seconds(60);
+
+/// How many epochs a reader may be ahead and still be believed to know of a lost life of the database.
+const MOST_EPOCHS_AHEAD: u64 = 1_000;
 
 /// For how long an entry matters where access tokens live for `access_ttl`.
 #[must_use]
@@ -64,6 +68,8 @@ pub async fn read(
     now: Timestamp,
 ) -> Result<Told, sqlx::Error> {
     let state = store::find_state(connection).await?;
+    // Nothing that happens to a database puts an edge that far ahead; a cursor that was made up must not use up the numbers.
+    let known = known.filter(|known| known.epoch.saturating_sub(state.epoch) <= MOST_EPOCHS_AHEAD);
     let known = known.filter(|known| known.epoch == state.epoch || *known > state);
     let since = known.filter(|known| *known <= state).map(|known| known.seq);
     let (sessions, subjects) = if known == Some(state) {

@@ -167,12 +167,13 @@ impl<'c> Guard<'c> {
             }
         }
         if let Some(token) = cookies.refresh.value() {
-            let mut transaction = self.app.pool().begin().await?;
+            let mut connection = self.app.pool().acquire().await?;
+            let now = self.context.now;
             let owner = self
                 .sessions
-                .owner_of_token(&mut transaction, &token.into())
-                .await?;
-            transaction.commit().await?;
+                .inspect(&mut connection, &token.into(), now)
+                .await?
+                .map(|inspection| inspection.owner);
             if owner.is_some_and(|owner| owner.session_id.to_string() != sid) {
                 return Ok(false);
             }

@@ -121,13 +121,14 @@ impl Tokens {
             .tokens_not_before
             .map_or(now, |not_before| not_before.max(now))
             .timestamp();
-        let expires_in = self.0.access_ttl.num_seconds();
+        // A token that outlived its session could not be revoked: what has run out is not told to the edge.
+        let expires_at = (issued_at + self.0.access_ttl.num_seconds()).min(session.expires_at.timestamp());
         let authentication = &session.authentication;
         let claims = AccessClaims {
             iss: self.0.expectations.issuer.clone(),
             aud: Audience::One(self.0.expectations.audience.clone()),
             sub: user.id.to_string(),
-            exp: issued_at + expires_in,
+            exp: expires_at,
             iat: issued_at,
             nbf: None,
             jti: id.to_string(),
@@ -144,7 +145,7 @@ impl Tokens {
         };
         Ok(AccessToken {
             token: key.sign(&claims)?,
-            expires_in,
+            expires_in: expires_at - issued_at,
         })
     }
 

@@ -69,7 +69,7 @@ async fn a_session_in_cookies_lasts_from_login_through_refresh_to_logout() {
         let login = sign_in(&account).await;
         assert_eq!(
             login.json()["tokens"],
-            json!({"tokenType": "Bearer", "expiresIn": 900, "refreshExpiresIn": 30 * 24 * 3600})
+            json!({"expiresIn": 900, "refreshExpiresIn": 30 * 24 * 3600})
         );
         let [access, refresh] = kept(&login);
         own(client.get("/auth/me"), &access).send().await.expect(200);

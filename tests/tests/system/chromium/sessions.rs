@@ -19,7 +19,7 @@ async fn a_session_in_cookies_is_used_by_the_page_and_seen_by_nobody() {
     let tokens = result.json()["tokens"].clone();
     assert_eq!(
         tokens,
-        json!({"tokenType": "Bearer", "expiresIn": 900, "refreshExpiresIn": 30 * 24 * 3600})
+        json!({"expiresIn": 900, "refreshExpiresIn": 30 * 24 * 3600})
     );
     let visible = browser.run("return document.cookie", &[]).await;
     assert_eq!(visible, "", "a script of the page sees no cookie");
