@@ -77,7 +77,8 @@ pub async fn create(
 }
 
 /// Notes a sign-in from `ip`, provided that the account is active and its password still the one that was
-/// checked: either may have changed while the hash was computed. `None` if so, else the account as it is now.
+/// checked: either may have changed while the hash was computed. `None` if so, else the account as it was read
+/// before that, with the sign-in noted.
 pub async fn record_login(
     connection: &mut PgConnection,
     user: User,

@@ -6,9 +6,10 @@
 //! - A private key leaves the database sealed and lives in memory parsed; it is never written anywhere. That of a
 //!   removed key is gone.
 //! - A key goes from `next` to `active` to `retired` to `removed`, and never back. Whoever moves one holds the lock
-//!   on the row of `key_set`, so that each step is taken once.
-//! - Each change of what is in the key set counts its version up. After a key was taken out before its time,
-//!   verifiers must not use an older version.
+//!   on the row of `key_set`, so that each step is taken once; but for the removal of keys whose tokens have all
+//!   expired, which one statement does for whoever comes first.
+//! - A key that comes into the key set, or is taken out by hand, counts its version up. After one was taken out before
+//!   its time, verifiers must not use an older version.
 //! - Verification is the shared crate's: strict parser, signature, claims, in this order. After it, the session
 //!   must be live, the account active and the token not outdated, in one query; only then is there a [`CurrentUser`].
 //! - A request has one credential: a bearer token, or the cookies of a browser. Cookies are believed only where the
@@ -102,7 +103,8 @@ impl Tokens {
     }
 
     /// An access token for this session, made at the moment `now`. Where older tokens of the account have just become
-    /// stale, it is issued for the moment from which tokens are good, at most a second ahead.
+    /// stale, it is issued for the moment from which tokens are good: at most a second ahead, by the clock of whoever made
+    /// the change.
     pub async fn issue(
         &self,
         user: &User,
