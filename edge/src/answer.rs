@@ -9,6 +9,7 @@ use portcullis_shared::identity;
 use portcullis_shared::problem::{PROBLEM_CONTENT_TYPE, Problem};
 
 use crate::decide::Refusal;
+use crate::server_timing;
 
 /// A response, before the platform's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +58,14 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
-    /// seconds, the knowledge of revocations is where that is more than it should be.
+    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, with how old, in
+    /// seconds, the knowledge of revocations is where that is more than it should be, and with what the request would
+    /// have been refused for where its route is in shadow.
     #[must_use]
     pub fn permitting(
         identity_headers: &'a [(&'static str, String)],
         stale: Option<i64>,
+        shadow: Option<&Refusal>,
         request_id: &'a str,
     ) -> Self {
         let mut headers = vec![
@@ -75,6 +78,7 @@ impl<'a> Answer<'a> {
                 .map(|(name, value)| (*name, Cow::Borrowed(value.as_str()))),
         );
         headers.extend(stale.map(|age| (identity::REVOCATIONS_AGE, Cow::Owned(age.to_string()))));
+        headers.extend(shadow.map(|refusal| (identity::SHADOW, Cow::Borrowed(refusal.code.as_str()))));
         Self {
             status: 204,
             headers,
@@ -87,6 +91,14 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn setting(self, set_cookies: Vec<String>) -> Self {
         Self { set_cookies, ..self }
+    }
+
+    /// The same answer with `Server-Timing`, where it is to have one.
+    #[must_use]
+    pub fn timed(mut self, timing: Option<String>) -> Self {
+        self.headers
+            .extend(timing.map(|value| (server_timing::NAME, Cow::Owned(value))));
+        self
     }
 
     /// Status and headers as the JSON of a `ResponseInit`: one text is cheaper to hand to the platform than a
@@ -159,7 +171,7 @@ mod tests {
             ("x-auth-subject", "user-1".to_owned()),
             ("x-auth-venue-roles", r#"{"v":["\u00e9"]}"#.to_owned()),
         ];
-        let answer = Answer::permitting(&identity, None, "12345678");
+        let answer = Answer::permitting(&identity, None, None, "12345678");
         let init: serde_json::Value = serde_json::from_str(&answer.init_json()).unwrap();
         assert_eq!(init.pointer("/status").unwrap(), 204);
         assert_eq!(init.pointer("/headers/x-auth-subject").unwrap(), "user-1");

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod browser;
 pub mod config;
+pub mod counters;
 pub mod credential;
 pub mod decide;
 pub mod hygiene;
@@ -14,7 +15,9 @@ pub mod path;
 pub mod policy;
 pub mod request_id;
 pub mod revocations;
+pub mod server_timing;
 pub mod token_cache;
+pub mod trace;
 
 #[cfg(target_arch = "wasm32")]
 mod runtime;

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - [`decide`] is pure: the request, the policy, what is known about tokens and revocations and the time go in, a
 //!   decision comes out. The Worker and the tests run the same function.
-//! - Nothing is forwarded that was not matched by a route and did not meet its gate; a token is never believed
+//! - Nothing is forwarded that was not matched by a route and did not meet its gate, unless that route is in shadow; a token is never believed
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
@@ -12,6 +12,7 @@
 mod caller;
 mod gate;
 mod refusal;
+mod shadow;
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +104,10 @@ pub struct Pass<'r, I> {
     pub stale: Option<i64>,
     /// What becomes of its session cookies.
     pub cookies: CookieFate,
+    /// What it would have been refused for, where the route is in shadow.
+    pub shadow: Option<Refusal>,
+    /// Whether `Authorization` ends here: it has a bearer token that is not known to be good.
+    pub withholds_bearer: bool,
 }
 
 /// Decides on one request. `known` says what is known about the token it presents; it is asked at most once.
@@ -132,11 +137,17 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Err(refusal) => return Decision::Refuse(refusal),
     };
     let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
+    let mut shadow = None;
     let caller = match caller::find(view, credential, route, knowledge, known, now) {
         Ok(caller) => caller,
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
         Err(Obstacle::FetchRevocations) => return Decision::FetchRevocations,
         Err(Obstacle::Refresh(token)) => return Decision::Refresh(token),
+        Err(Obstacle::Refuse(refusal)) if shadow::spares(route, &refusal) => {
+            let nobody = Caller::nobody(refusal.cookies);
+            shadow = Some(refusal);
+            nobody
+        }
         Err(Obstacle::Refuse(refusal)) => return refuse(refusal),
     };
     let Caller {
@@ -145,7 +156,10 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         cookies,
     } = caller;
     if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
-        return refuse(refusal);
+        if !shadow::spares(route, &refusal) {
+            return refuse(refusal);
+        }
+        shadow.get_or_insert(refusal);
     }
     if let Some(most) = route.max_body_bytes
         && view
@@ -160,9 +174,11 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
     Decision::Pass(Pass {
         route: Rc::clone(route),
         target,
+        withholds_bearer: identity.is_none() && credential.is_bearer(),
         identity,
         stale,
         cookies,
+        shadow,
     })
 }
 

@@ -6,12 +6,14 @@
 //! - The narrowest path decides alone: a method it does not list is a 405, never a fall-back to a wider route.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod mode;
 mod parse;
 mod pattern;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use mode::Mode;
 pub use parse::Mistakes;
 
 use std::rc::Rc;
@@ -124,6 +126,8 @@ pub struct Gate {
     pub step_up: Option<StepUp>,
     /// Nothing passes while it is not known what was revoked lately.
     pub sensitive: bool,
+    /// Whether all of this is enforced.
+    pub mode: Mode,
 }
 
 /// What happens to a request that passes.
@@ -174,6 +178,8 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    /// Whether responses tell how long edge and upstream took (`Server-Timing`).
+    pub server_timing: bool,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

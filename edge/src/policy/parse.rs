@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::pattern::Relation;
-use super::{Acr, Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, StepUp};
+use super::{Acr, Destination, Entry, Gate, Methods, Mode, Pattern, Policy, Requirement, Route, StepUp};
 
 /// How long an upstream may take to answer where the route does not say, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
@@ -52,6 +52,7 @@ impl Policy {
         };
         let issuer = table.required_text("issuer", &mut mistakes);
         let audience = table.required_text("audience", &mut mistakes);
+        let server_timing = table.flag("server_timing", &mut mistakes);
         let routes = match table.keys.remove("routes") {
             Some(Value::Array(routes)) if !routes.is_empty() => routes,
             Some(Value::Array(_)) | None => {
@@ -81,6 +82,7 @@ impl Policy {
             (Some(issuer), Some(audience)) if mistakes.0.is_empty() => Ok(Self {
                 issuer,
                 audience,
+                server_timing,
                 entries,
             }),
             _ => Err(mistakes),
@@ -156,6 +158,7 @@ fn parse_route(
     if sensitive && requirement == Some(Requirement::Public) {
         mistakes.add(&table.place, "is public, so sensitive does nothing");
     }
+    let mode = Mode::read(table.text("mode", mistakes).as_deref(), &table.place, mistakes);
     let timeout_seconds = table
         .whole_number("timeout_seconds", 1..=LONGEST_TIMEOUT_SECONDS, mistakes)
         .map(|seconds| u32::try_from(seconds).unwrap_or(DEFAULT_TIMEOUT_SECONDS));
@@ -174,6 +177,7 @@ fn parse_route(
         venue,
         step_up,
         sensitive,
+        mode,
     };
     let route = Route {
         number,

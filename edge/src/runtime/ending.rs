@@ -11,13 +11,13 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Headers, Response, ResponseInit};
 
 use super::host::{self, Continuation, HeaderTexts, Outcome};
-use super::inbound::{log, respond, set_cookies};
-use super::isolate::Isolate;
+use super::inbound::{respond, set_cookies};
+use super::report;
 use crate::answer::Answer;
 use crate::browser;
 use crate::config::Upstream;
 use crate::decide::Refusal;
-use crate::log::Entry;
+use crate::trace::Trace;
 
 thread_local! {
     static REQUEST_ID: JsString = JsString::from(identity::REQUEST_ID);
@@ -27,14 +27,16 @@ thread_local! {
 /// A request that the upstream has been sent.
 pub(super) struct Pending {
     pub(super) request_id: JsString,
-    /// The number of its route.
-    pub(super) route: usize,
+    /// What was done for it.
+    pub(super) trace: Trace,
     /// When it came, in milliseconds since the epoch.
     pub(super) began: f64,
     /// What ends the wait for response headers, to be taken back in any case.
     pub(super) timer: JsValue,
     /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it.
     pub(super) set_cookies: Vec<String>,
+    /// What its route in shadow would have refused it for; `undefined` for nothing.
+    pub(super) shadow: JsValue,
 }
 
 /// The functions that end a request. They are made once.
@@ -47,19 +49,21 @@ struct Continuations {
 impl Continuations {
     fn new() -> Self {
         let make = |end: fn(&Pending, JsValue) -> JsValue| {
-            let end = move |request_id, route, began, timer: JsValue, set_cookies: JsValue, outcome| {
-                host::clear_timeout(&timer);
-                let set_cookies = lines_of(&set_cookies);
-                let pending = Pending {
-                    request_id,
-                    route,
-                    began,
-                    timer,
-                    set_cookies,
+            let end =
+                move |request_id, trace, began, timer: JsValue, set_cookies: JsValue, shadow, outcome| {
+                    host::clear_timeout(&timer);
+                    let set_cookies = lines_of(&set_cookies);
+                    let pending = Pending {
+                        request_id,
+                        trace: Trace::of_number(trace),
+                        began,
+                        timer,
+                        set_cookies,
+                        shadow,
+                    };
+                    end(&pending, outcome)
                 };
-                end(&pending, outcome)
-            };
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue>::new(end)
+            Closure::<dyn Fn(JsString, f64, f64, JsValue, JsValue, JsValue, JsValue) -> JsValue>::new(end)
                 .into_js_value()
                 .unchecked_into()
         };
@@ -86,8 +90,9 @@ impl Pending {
         };
         CONTINUATIONS.with(|continuations| {
             let bind = |continuation: &Continuation| {
-                let (id, route, began) = (&self.request_id, self.route, self.began);
-                continuation.with(&JsValue::UNDEFINED, id, route, began, &self.timer, &set_cookies)
+                let (id, trace, began) = (&self.request_id, self.trace.to_number(), self.began);
+                let (timer, shadow) = (&self.timer, &self.shadow);
+                continuation.with(&JsValue::UNDEFINED, id, trace, began, timer, &set_cookies, shadow)
             };
             let answered = if upstream.is_origin() {
                 &continuations.answered_by_origin
@@ -99,33 +104,10 @@ impl Pending {
     }
 
     fn fail(&self, refusal: &Refusal) -> JsValue {
-        self.log(
-            refusal.code.as_str(),
-            refusal.code.status(),
-            Some(&refusal.reason),
-        );
+        let timing = report::failed(self, refusal);
         let request_id = String::from(&self.request_id);
-        respond(&Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone()))
-    }
-
-    fn log(&self, decision: &str, status: u16, reason: Option<&str>) {
-        let Some(config) = Isolate::current().known_config() else {
-            return;
-        };
-        if !config.log_requests.covers(reason.is_some()) {
-            return;
-        }
-        let mut routes = config.policy.routes();
-        let route = routes.find(|route| route.number == self.route);
-        let request_id = String::from(&self.request_id);
-        log(&Entry {
-            request_id: &request_id,
-            route: route.map(|route| route.path.as_str()),
-            decision,
-            status,
-            ms: host::now() - self.began,
-            reason,
-        });
+        let answer = Answer::refusing(refusal, &request_id);
+        respond(&answer.setting(self.set_cookies.clone()).timed(timing))
     }
 }
 
@@ -158,7 +140,7 @@ fn answered(
         let reason = "the upstream's response cannot be passed on";
         return pending.fail(&Refusal::new(ProblemCode::BadGateway, reason));
     };
-    pending.log("pass", own.status(), None);
+    report::passed_on(pending, &own);
     own.into()
 }
 

@@ -13,6 +13,7 @@ use super::ending::Pending;
 use super::host::{self, HeaderTexts};
 use super::inbound::Inbound;
 use super::isolate::Isolate;
+use super::report;
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
 use crate::decide::{Pass, RequestView as _};
@@ -32,6 +33,7 @@ struct Names {
     request_id: JsString,
     client_address: JsString,
     revocations_age: JsString,
+    shadow: JsString,
     signature_input: JsString,
     signature: JsString,
 }
@@ -42,6 +44,7 @@ impl Names {
             request_id: JsString::from(identity::REQUEST_ID),
             client_address: JsString::from(identity::CLIENT_IP),
             revocations_age: JsString::from(identity::REVOCATIONS_AGE),
+            shadow: JsString::from(identity::SHADOW),
             signature_input: JsString::from("signature-input"),
             signature: JsString::from("signature"),
         }
@@ -65,7 +68,10 @@ pub(super) fn forward(
     let request = Request::new_with_str_and_init(&url, inbound.request.unchecked_ref::<RequestInit>())?;
     let headers = request.headers();
     let names = host::header_names(&headers);
-    let plan = hygiene::plan(&names, |name| headers.get(name).ok().flatten());
+    let mut plan = hygiene::plan(&names, |name| headers.get(name).ok().flatten());
+    if pass.withholds_bearer {
+        plan.remove.push(AUTHORIZATION);
+    }
     for name in &plan.remove {
         headers.delete(name)?;
     }
@@ -87,6 +93,8 @@ pub(super) fn forward(
             .map(|(name, value)| (*name, value.as_str())),
     );
     signed.extend(stale.as_deref().map(|age| (identity::REVOCATIONS_AGE, age)));
+    let shadow = pass.shadow.as_ref().map(|refusal| refusal.code.as_str());
+    signed.extend(shadow.map(|code| (identity::SHADOW, code)));
     signed.extend(
         client_address
             .as_deref()
@@ -120,6 +128,9 @@ pub(super) fn forward(
         if let Some(age) = stale {
             headers.set(&names.revocations_age, &JsString::from(age))?;
         }
+        if let Some(code) = shadow {
+            headers.set(&names.shadow, &JsString::from(code))?;
+        }
         if let Some(address) = client_address {
             headers.set(&names.client_address, &JsString::from(address))?;
         }
@@ -131,10 +142,11 @@ pub(super) fn forward(
     let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
     let pending = Pending {
         request_id,
-        route: route.number,
+        trace: inbound.trace(inbound.decided_at, pass.stale).by(route.number),
         began: inbound.began,
         timer,
         set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
+        shadow: report::shadow_text(pass),
     };
     Ok(pending.after(&outcome, upstream))
 }

@@ -73,17 +73,18 @@ extern "C" {
     #[wasm_bindgen(extends = js_sys::Object)]
     pub(super) type Continuation;
 
-    /// The function with its first arguments in place: the request's id, its route's number, its arrival, its
-    /// timer, and the cookies that its response sets.
+    /// The function with its first arguments in place: the request's id, what was done for it, its arrival,
+    /// its timer, the cookies that its response sets, and what shadow would have refused it for.
     #[wasm_bindgen(method, js_name = bind)]
     pub(super) fn with(
         this: &Continuation,
         context: &JsValue,
         request_id: &JsString,
-        route: usize,
+        trace: f64,
         began: f64,
         timer: &JsValue,
         cookies: &JsValue,
+        shadow: &JsValue,
     ) -> Continuation;
 
     /// The values of all `Set-Cookie` headers.

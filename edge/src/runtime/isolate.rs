@@ -11,7 +11,7 @@ use portcullis_shared::signature::WebCryptoKey;
 use wasm_bindgen::JsValue;
 
 use super::random::RandomPool;
-use super::{SharedIdentity, host};
+use super::{SharedIdentity, host, report};
 use crate::config::Config;
 use crate::decide::TokenVerdict;
 use crate::key_cache::KeyCache;
@@ -108,7 +108,10 @@ fn read_config(environment: &JsValue) -> Option<Rc<Config>> {
         .and_then(|policy| js_sys::JSON::stringify(&policy).ok())
         .map(String::from);
     match Config::read(policy.as_deref(), |name| lookup(name)?.as_string()) {
-        Ok(config) => Some(Rc::new(config)),
+        Ok(config) => {
+            report::begin(environment, &config);
+            Some(Rc::new(config))
+        }
         Err(mistakes) => {
             host::log_fault(&format!("The configuration has mistakes: {mistakes}"));
             None

@@ -15,6 +15,7 @@ mod inbound;
 mod isolate;
 mod keys;
 mod random;
+mod report;
 mod session;
 mod task;
 
@@ -27,10 +28,11 @@ use portcullis_shared::problem::ProblemCode;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
-use crate::config::Config;
+use crate::config::{Config, Watch};
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::Destination;
 use crate::revocations::Outlook;
+use crate::trace::{Round, Verdict};
 use inbound::Inbound;
 use isolate::Isolate;
 
@@ -85,10 +87,10 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
     let inbound = Inbound::of(request, context.unchecked_into(), &isolate);
     let Some(config) = isolate.config(environment) else {
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
-        return inbound.refuse(&refusal, true);
+        return inbound.refuse(&refusal, Watch::FAULT);
     };
     match step(&isolate, &config, &inbound, |token| {
-        isolate.known(token, inbound.now())
+        inbound.noting(Verdict::Cached, isolate.known(token, inbound.now()))
     }) {
         Step::Respond(response) => response,
         next => {
@@ -108,19 +110,26 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
         match next {
             Step::Respond(response) => return response,
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
-            Step::FetchRevocations => feed::make_current(isolate, config).await,
-            Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
+            Step::FetchRevocations => {
+                inbound.waits_for(Round::Revocations);
+                feed::make_current(isolate, config).await;
+            }
+            Step::Verify(token) => {
+                inbound.waits_for(Round::Token);
+                verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await);
+            }
             Step::Refresh(token) => {
                 // The verdict was about the token before.
                 verdict = None;
+                inbound.waits_for(Round::Session);
                 inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
             }
         }
         inbound.look_at_the_clock();
         let now = inbound.now();
         next = step(isolate, config, &inbound, |token| match &verdict {
-            Some(TokenVerdict::Unknown) | None => isolate.known(token, now),
-            Some(verdict) => verdict.clone(),
+            Some(TokenVerdict::Unknown) | None => inbound.noting(Verdict::Cached, isolate.known(token, now)),
+            Some(verdict) => inbound.noting(Verdict::Verified, verdict.clone()),
         });
     }
     let reason = "what the decision depends on changes too fast";
@@ -128,7 +137,7 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
         retry_after: Some(1),
         ..Refusal::new(ProblemCode::Unavailable, reason)
     };
-    inbound.refuse(&refusal, config.log_requests.covers(true))
+    inbound.refuse(&refusal, config.watch())
 }
 
 fn step(
@@ -151,7 +160,7 @@ fn step(
         Decision::FetchRevocations => return Step::FetchRevocations,
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
         Decision::Refuse(refusal) => {
-            return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
+            return Step::Respond(inbound.refuse(&refusal, config.watch()));
         }
     };
     if pass.identity.is_some() {
@@ -159,8 +168,7 @@ fn step(
     }
     let upstream = match &pass.route.destination {
         Destination::ForwardAuth => {
-            let is_logged = config.log_requests.covers(false);
-            return Step::Respond(inbound.permit(&pass, is_logged));
+            return Step::Respond(inbound.permit(&pass, config.watch()));
         }
         Destination::Upstream(name) => config.upstream(name),
     };
@@ -169,7 +177,7 @@ fn step(
         upstream.and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok());
     Step::Respond(forwarded.unwrap_or_else(|| {
         let refusal = Refusal::new(ProblemCode::InternalError, "the request could not be rebuilt");
-        inbound.refuse(&refusal, config.log_requests.covers(true))
+        inbound.refuse(&refusal, config.watch())
     }))
 }
 

@@ -32,6 +32,7 @@ pub const SIGNED_HEADERS: [&str; identity::HEADERS.len() + 1] = {
         venue_roles,
         acr,
         revocations_age,
+        shadow,
         client_ip,
     ] = identity::HEADERS;
     [
@@ -43,6 +44,7 @@ pub const SIGNED_HEADERS: [&str; identity::HEADERS.len() + 1] = {
         venue_roles,
         acr,
         revocations_age,
+        shadow,
         client_ip,
         "authorization",
     ]

@@ -14,6 +14,7 @@ use crate::revocations::Revocations;
 
 mod cookies;
 mod revocation;
+mod shadow;
 
 const NOW: i64 = 1_800_000_000;
 const VENUE: &str = "11111111-1111-7111-8111-111111111111";
