@@ -7,10 +7,13 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A request counts for the limits by client before its credential is looked at, and for those by subject and tenant
+//!   before it is held against its gate: what is guessed or probed counts as well.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
 mod caller;
 mod gate;
+mod limits;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -26,9 +29,11 @@ use portcullis_shared::revocation::FEED_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
+use crate::deny_cache::DenyCache;
 use crate::path::Target;
 use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
+use crate::tally::{Question, Tally};
 use caller::{Caller, Obstacle};
 pub use refusal::Refusal;
 
@@ -46,6 +51,8 @@ pub trait RequestView {
     fn header(&self, name: &str) -> Option<String>;
     /// What came of refreshing its session on the way.
     fn renewal(&self) -> &Renewal;
+    /// What the limits of its route have said so far.
+    fn tally(&self) -> &Tally;
 }
 
 /// What the edge goes by, beside the request and its token.
@@ -57,6 +64,8 @@ pub struct Knowledge<'k> {
     pub revocations: &'k Revocations,
     /// The keys that CSRF tokens may have been made under.
     pub csrf_keys: &'k [CsrfKey],
+    /// Who was found to be over a limit lately.
+    pub denials: &'k DenyCache,
 }
 
 /// What is known about a token whose signature somebody else verifies.
@@ -80,6 +89,8 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// The answer depends on whether a limit has a place left: ask its keeper, note what it says, then decide again.
+    Count(Question),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
     /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
@@ -122,16 +133,21 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         let reason = "the revocation feed is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
-    let credential = Credential::of(view.authorization(), view.cookie());
-    if credential == Credential::Ambiguous {
-        let reason = "more than one Authorization, or cookies beside it, or two of one name";
-        return Decision::Refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
-    }
     let route = match find(knowledge.policy, view.method(), &target) {
         Ok(route) => route,
         Err(refusal) => return Decision::Refuse(refusal),
     };
-    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
+    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route).counting(view.tally()));
+    match limits::before_credential(view, knowledge, route, now) {
+        Ok(()) => {}
+        Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+        Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+    }
+    let credential = Credential::of(view.authorization(), view.cookie());
+    if credential == Credential::Ambiguous {
+        let reason = "more than one Authorization, or cookies beside it, or two of one name";
+        return refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
+    }
     let caller = match caller::find(view, credential, route, knowledge, known, now) {
         Ok(caller) => caller,
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
@@ -144,6 +160,13 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         stale,
         cookies,
     } = caller;
+    if let Some(identity) = &identity {
+        match limits::after_token(view, knowledge, route, identity.borrow(), now) {
+            Ok(()) => {}
+            Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+            Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+        }
+    }
     if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
         return refuse(refusal);
     }

@@ -6,12 +6,14 @@
 //! - The narrowest path decides alone: a method it does not list is a 405, never a fall-back to a wider route.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod limits;
 mod parse;
 mod pattern;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use parse::Mistakes;
 
 use std::rc::Rc;
@@ -151,6 +153,8 @@ pub struct Route {
     pub timeout_seconds: u32,
     /// The greatest declared `Content-Length`, in bytes.
     pub max_body_bytes: Option<u64>,
+    /// What it counts.
+    pub limits: RouteLimits,
 }
 
 /// What the table says about a method and a path.
@@ -174,6 +178,7 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    limits: Vec<Rc<Limit>>,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

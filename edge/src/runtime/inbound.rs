@@ -13,6 +13,7 @@ use crate::browser::{self, Renewal};
 use crate::decide::{Pass, Refusal, RequestView};
 use crate::log::Entry;
 use crate::request_id;
+use crate::tally::Tally;
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
 struct Names {
@@ -44,6 +45,8 @@ pub(super) struct Inbound {
     cookie: Option<String>,
     /// What came of refreshing its session on the way.
     pub(super) renewal: Renewal,
+    /// What the limits of its route have said so far.
+    pub(super) tally: Tally,
 }
 
 impl Inbound {
@@ -69,6 +72,7 @@ impl Inbound {
             authorization,
             cookie,
             renewal: Renewal::Untried,
+            tally: Tally::default(),
             headers,
             request,
             context,
@@ -150,6 +154,10 @@ impl RequestView for Inbound {
 
     fn renewal(&self) -> &Renewal {
         &self.renewal
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
