@@ -40,10 +40,12 @@ pub enum Round {
     Token,
     /// A refreshed session.
     Session,
+    /// The keeper of a rate limit.
+    Limits,
 }
 
 impl Round {
-    const ALL: [Self; 3] = [Self::Revocations, Self::Token, Self::Session];
+    const ALL: [Self; 4] = [Self::Revocations, Self::Token, Self::Session, Self::Limits];
 
     /// Its name in the log.
     #[must_use]
@@ -52,6 +54,7 @@ impl Round {
             Self::Revocations => "revocations",
             Self::Token => "token",
             Self::Session => "session",
+            Self::Limits => "limits",
         }
     }
 
@@ -60,6 +63,7 @@ impl Round {
             Self::Revocations => 1,
             Self::Token => 2,
             Self::Session => 4,
+            Self::Limits => 8,
         }
     }
 }

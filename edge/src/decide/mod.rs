@@ -7,10 +7,13 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A request counts for the limits by client before its credential is looked at, and for those by subject and tenant
+//!   before it is held against its gate: what is guessed or probed counts as well.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
 mod caller;
 mod gate;
+mod limits;
 mod refusal;
 mod shadow;
 #[cfg(test)]
@@ -27,11 +30,14 @@ use portcullis_shared::revocation::FEED_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
+use crate::deny_cache::DenyCache;
 use crate::path::Target;
 use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
+use crate::tally::{Question, Tally};
 use caller::{Caller, Obstacle};
 pub use refusal::Refusal;
+use shadow::Shadow;
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.
 pub trait RequestView {
@@ -47,6 +53,8 @@ pub trait RequestView {
     fn header(&self, name: &str) -> Option<String>;
     /// What came of refreshing its session on the way.
     fn renewal(&self) -> &Renewal;
+    /// What the limits of its route have said so far.
+    fn tally(&self) -> &Tally;
 }
 
 /// What the edge goes by, beside the request and its token.
@@ -58,6 +66,8 @@ pub struct Knowledge<'k> {
     pub revocations: &'k Revocations,
     /// The keys that CSRF tokens may have been made under.
     pub csrf_keys: &'k [CsrfKey],
+    /// Who was found to be over a limit lately.
+    pub denials: &'k DenyCache,
 }
 
 /// What is known about a token whose signature somebody else verifies.
@@ -81,6 +91,8 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// The answer depends on whether a limit has a place left: ask its keeper, note what it says, then decide again.
+    Count(Question),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
     /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
@@ -127,39 +139,59 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         let reason = "the revocation feed is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
-    let credential = Credential::of(view.authorization(), view.cookie());
-    if credential == Credential::Ambiguous {
-        let reason = "more than one Authorization, or cookies beside it, or two of one name";
-        return Decision::Refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
-    }
     let route = match find(knowledge.policy, view.method(), &target) {
         Ok(route) => route,
         Err(refusal) => return Decision::Refuse(refusal),
     };
-    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
-    let mut shadow = None;
+    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route).counting(view.tally()));
+    let mut shadow = Shadow::of(route);
+    match limits::before_credential(view, knowledge, route, now) {
+        Ok(()) => {}
+        Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+        Err(limits::Obstacle::Refuse(refusal)) => {
+            if let Err(refusal) = shadow.spare(refusal) {
+                return refuse(refusal);
+            }
+        }
+    }
+    let credential = Credential::of(view.authorization(), view.cookie());
+    if credential == Credential::Ambiguous {
+        let reason = "more than one Authorization, or cookies beside it, or two of one name";
+        return refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
+    }
     let caller = match caller::find(view, credential, route, knowledge, known, now) {
         Ok(caller) => caller,
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
         Err(Obstacle::FetchRevocations) => return Decision::FetchRevocations,
         Err(Obstacle::Refresh(token)) => return Decision::Refresh(token),
-        Err(Obstacle::Refuse(refusal)) if shadow::spares(route, &refusal) => {
+        Err(Obstacle::Refuse(refusal)) => {
             let nobody = Caller::nobody(refusal.cookies);
-            shadow = Some(refusal);
-            nobody
+            match shadow.spare(refusal) {
+                Ok(()) => nobody,
+                Err(refusal) => return refuse(refusal),
+            }
         }
-        Err(Obstacle::Refuse(refusal)) => return refuse(refusal),
     };
     let Caller {
         identity,
         stale,
         cookies,
     } = caller;
-    if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
-        if !shadow::spares(route, &refusal) {
-            return refuse(refusal);
+    if let Some(identity) = &identity {
+        match limits::after_token(view, knowledge, route, identity.borrow(), now) {
+            Ok(()) => {}
+            Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+            Err(limits::Obstacle::Refuse(refusal)) => {
+                if let Err(refusal) = shadow.spare(refusal) {
+                    return refuse(refusal);
+                }
+            }
         }
-        shadow.get_or_insert(refusal);
+    }
+    if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now)
+        && let Err(refusal) = shadow.spare(refusal)
+    {
+        return refuse(refusal);
     }
     if let Some(most) = route.max_body_bytes
         && view
@@ -178,7 +210,7 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         identity,
         stale,
         cookies,
-        shadow,
+        shadow: shadow.noted(),
     })
 }
 

@@ -13,15 +13,40 @@ use portcullis_shared::problem::ProblemCode;
 use super::refusal::Refusal;
 use crate::policy::{Mode, Route};
 
-/// Whether a request passes `route` in spite of this refusal.
-pub(super) fn spares(route: &Route, refusal: &Refusal) -> bool {
-    route.gate.mode == Mode::Shadow
-        && matches!(
+/// What a route that is in shadow has not refused a request for so far. One that is enforced spares nothing.
+pub(super) struct Shadow {
+    mode: Mode,
+    noted: Option<Refusal>,
+}
+
+impl Shadow {
+    pub(super) const fn of(route: &Route) -> Self {
+        Self {
+            mode: route.gate.mode,
+            noted: None,
+        }
+    }
+
+    /// Notes a refusal rather than answering it; gives one back that is to be answered. The first is the one that counts.
+    pub(super) fn spare(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        let is_of_the_gate = matches!(
             refusal.code,
             ProblemCode::InvalidToken
                 | ProblemCode::Forbidden
                 | ProblemCode::StepUpRequired
                 | ProblemCode::RateLimited
                 | ProblemCode::Unavailable
-        )
+        );
+        match self.mode {
+            Mode::Shadow if is_of_the_gate => {
+                self.noted.get_or_insert(refusal);
+                Ok(())
+            }
+            Mode::Shadow | Mode::Enforce => Err(refusal),
+        }
+    }
+
+    pub(super) fn noted(self) -> Option<Refusal> {
+        self.noted
+    }
 }

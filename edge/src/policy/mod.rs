@@ -6,6 +6,7 @@
 //! - The narrowest path decides alone: a method it does not list is a 405, never a fall-back to a wider route.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod limits;
 mod mode;
 mod parse;
 mod pattern;
@@ -13,6 +14,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use mode::Mode;
 pub use parse::Mistakes;
 
@@ -155,6 +157,8 @@ pub struct Route {
     pub timeout_seconds: u32,
     /// The greatest declared `Content-Length`, in bytes.
     pub max_body_bytes: Option<u64>,
+    /// What it counts.
+    pub limits: RouteLimits,
 }
 
 /// What the table says about a method and a path.
@@ -180,6 +184,7 @@ pub struct Policy {
     pub audience: String,
     /// Whether responses tell how long edge and upstream took (`Server-Timing`).
     pub server_timing: bool,
+    limits: Vec<Rc<Limit>>,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

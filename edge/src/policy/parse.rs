@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::limits::LimitTable;
 use super::pattern::Relation;
 use super::{Acr, Destination, Entry, Gate, Methods, Mode, Pattern, Policy, Requirement, Route, StepUp};
 
@@ -21,6 +22,10 @@ impl Mistakes {
     pub(crate) fn add(&mut self, place: &str, what: impl fmt::Display) {
         self.0.push(format!("{place} {what}"));
     }
+
+    pub(super) fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
 }
 
 impl fmt::Display for Mistakes {
@@ -32,7 +37,7 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 impl Policy {
-    /// Parses the JSON of the `POLICY` variable: `{issuer, audience, routes: […]}`.
+    /// Parses the JSON of the `POLICY` variable: `{issuer, audience, limits: […], default_limits: […], routes: […]}`.
     pub fn parse(json: &str) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
         let table = match serde_json::from_str(json) {
@@ -53,6 +58,7 @@ impl Policy {
         let issuer = table.required_text("issuer", &mut mistakes);
         let audience = table.required_text("audience", &mut mistakes);
         let server_timing = table.flag("server_timing", &mut mistakes);
+        let mut limits = LimitTable::take(&mut table, &mut mistakes);
         let routes = match table.keys.remove("routes") {
             Some(Value::Array(routes)) if !routes.is_empty() => routes,
             Some(Value::Array(_)) | None => {
@@ -72,17 +78,20 @@ impl Policy {
             let place = format!("route {number}");
             match route {
                 Value::Object(keys) => {
-                    parsed.extend(parse_route(number, &mut Table { place, keys }, &mut mistakes));
+                    let mut table = Table { place, keys };
+                    parsed.extend(parse_route(number, &mut table, &mut limits, &mut mistakes));
                 }
                 _ => mistakes.add(&place, "is not a table"),
             }
         }
+        let limits = limits.finish(&mut mistakes);
         let entries = arrange(parsed, &mut mistakes);
         match (issuer, audience) {
             (Some(issuer), Some(audience)) if mistakes.0.is_empty() => Ok(Self {
                 issuer,
                 audience,
                 server_timing,
+                limits,
                 entries,
             }),
             _ => Err(mistakes),
@@ -136,6 +145,7 @@ fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Ve
 fn parse_route(
     number: usize,
     table: &mut Table,
+    limits: &mut LimitTable,
     mistakes: &mut Mistakes,
 ) -> Option<(String, Pattern, Route)> {
     let path = table.required_text("path", mistakes);
@@ -171,6 +181,7 @@ fn parse_route(
             "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
         );
     }
+    let limits = limits.of_route(table, requirement.as_ref(), destination.as_ref(), mistakes);
     table.refuse_the_rest(mistakes);
     let gate = Gate {
         requirement: requirement?,
@@ -187,6 +198,7 @@ fn parse_route(
         destination: destination?,
         timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         max_body_bytes,
+        limits,
     };
     Some((table.place.clone(), pattern?, route))
 }
@@ -341,14 +353,14 @@ fn parse_step_up(
 }
 
 /// A table whose keys are taken out one by one, so that what is left over was not understood.
-struct Table {
+pub(super) struct Table {
     /// How a mistake names it.
-    place: String,
-    keys: Map<String, Value>,
+    pub(super) place: String,
+    pub(super) keys: Map<String, Value>,
 }
 
 impl Table {
-    fn text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
         match self.keys.remove(key)? {
             Value::String(text) if !text.is_empty() => Some(text),
             _ => {
@@ -358,7 +370,7 @@ impl Table {
         }
     }
 
-    fn required_text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
+    pub(super) fn required_text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
         if !self.keys.contains_key(key) {
             mistakes.add(&self.place, format_args!("has no {key}"));
         }
@@ -366,7 +378,7 @@ impl Table {
     }
 
     /// `true` where the key is there and true. `false` is refused: it would read like a requirement.
-    fn flag(&mut self, key: &str, mistakes: &mut Mistakes) -> bool {
+    pub(super) fn flag(&mut self, key: &str, mistakes: &mut Mistakes) -> bool {
         match self.keys.remove(key) {
             None => false,
             Some(Value::Bool(true)) => true,
@@ -380,7 +392,7 @@ impl Table {
         }
     }
 
-    fn whole_number(
+    pub(super) fn whole_number(
         &mut self,
         key: &str,
         range: std::ops::RangeInclusive<u64>,
@@ -407,7 +419,7 @@ impl Table {
         None
     }
 
-    fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
+    pub(super) fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
         for key in self.keys.keys() {
             mistakes.add(&self.place, format_args!("has the unknown key {key:?}"));
         }

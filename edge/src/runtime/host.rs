@@ -130,9 +130,15 @@ pub(super) fn default_cache() -> Option<Cache> {
 /// Sends a request that has `milliseconds` until its response headers. The outcome is the response, or `undefined`
 /// when the time is over; the timer is to be taken back in either case.
 pub(super) fn send_within(request: &Request, milliseconds: f64) -> (Outcome, JsValue) {
+    within(&send(request), milliseconds)
+}
+
+/// Waits `milliseconds` for a promise. The outcome is what it brings, or `undefined` when the time is over; the timer is
+/// to be taken back in either case.
+pub(super) fn within(promise: &JsValue, milliseconds: f64) -> (Outcome, JsValue) {
     let over = with_resolvers();
     let timer = set_timeout(&over.resolve(), milliseconds);
-    (race(&Array::of2(&send(request), &over.promise())), timer)
+    (race(&Array::of2(promise, &over.promise())), timer)
 }
 
 /// A promise that is kept after `milliseconds`.

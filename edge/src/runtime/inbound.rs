@@ -16,6 +16,7 @@ use crate::browser::{self, Renewal};
 use crate::config::Watch;
 use crate::decide::{Pass, Refusal, RequestView};
 use crate::request_id;
+use crate::tally::Tally;
 use crate::trace::{Rounds, Verdict};
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
@@ -53,6 +54,8 @@ pub(super) struct Inbound {
     pub(super) verdict: Cell<Verdict>,
     /// What was waited for.
     pub(super) rounds: Rounds,
+    /// What the limits of its route have said so far.
+    pub(super) tally: Tally,
 }
 
 impl Inbound {
@@ -80,6 +83,7 @@ impl Inbound {
             renewal: Renewal::Untried,
             verdict: Cell::default(),
             rounds: Rounds::default(),
+            tally: Tally::default(),
             headers,
             request,
             context,
@@ -145,6 +149,10 @@ impl RequestView for Inbound {
 
     fn renewal(&self) -> &Renewal {
         &self.renewal
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 

@@ -8,16 +8,18 @@
 
 mod body;
 mod ending;
+pub(crate) mod exact;
 mod feed;
 mod forward;
 mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod limits;
 mod random;
 mod report;
 mod session;
-mod task;
+pub(crate) mod task;
 
 use std::rc::Rc;
 
@@ -30,8 +32,9 @@ use web_sys::Request;
 
 use crate::config::{Config, Watch};
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
-use crate::policy::Destination;
+use crate::policy::{Destination, MOST_LIMITS};
 use crate::revocations::Outlook;
+use crate::tally::Question;
 use crate::trace::{Round, Verdict};
 use inbound::Inbound;
 use isolate::Isolate;
@@ -70,12 +73,14 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
     }
 }
 
-/// How often a request may find that something is lacking: its revocations, its token, its session, and each once more.
-const MOST_ROUNDS: usize = 8;
+/// How often a request may find that something is lacking: its limits, and its revocations, its token, its session, and
+/// each of those once more.
+const MOST_ROUNDS: usize = 8 + MOST_LIMITS;
 
 /// What came of one attempt to decide.
 enum Step {
     Respond(JsValue),
+    Count(Question),
     Verify(String),
     FetchRevocations,
     Refresh(String),
@@ -109,6 +114,11 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
     for _ in 0..MOST_ROUNDS {
         match next {
             Step::Respond(response) => return response,
+            Step::Count(question) => {
+                inbound.waits_for(Round::Limits);
+                let count = limits::ask(isolate, config, &question).await;
+                inbound.tally.note(&question.limit, count);
+            }
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
             Step::FetchRevocations => {
                 inbound.waits_for(Round::Revocations);
@@ -151,11 +161,13 @@ fn step(
             policy: &config.policy,
             revocations: &isolate.revocations.borrow(),
             csrf_keys: &config.csrf_keys,
+            denials: &isolate.denials.borrow(),
         };
         decide(inbound, &knowledge, known, inbound.now())
     };
     let pass = match decision {
         Decision::Pass(pass) => pass,
+        Decision::Count(question) => return Step::Count(question),
         Decision::Verify(token) => return Step::Verify(token.to_owned()),
         Decision::FetchRevocations => return Step::FetchRevocations,
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
@@ -168,13 +180,15 @@ fn step(
     }
     let upstream = match &pass.route.destination {
         Destination::ForwardAuth => {
-            return Step::Respond(inbound.permit(&pass, config.watch()));
+            let permitted = inbound.permit(&pass, config.watch());
+            return Step::Respond(limits::announce(permitted, &pass.route, inbound));
         }
         Destination::Upstream(name) => config.upstream(name),
     };
     // The configuration has every upstream that its policy names.
-    let forwarded =
-        upstream.and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok());
+    let forwarded = upstream
+        .and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok())
+        .map(|coming| limits::announce_later(coming, &pass.route, inbound));
     Step::Respond(forwarded.unwrap_or_else(|| {
         let refusal = Refusal::new(ProblemCode::InternalError, "the request could not be rebuilt");
         inbound.refuse(&refusal, config.watch())

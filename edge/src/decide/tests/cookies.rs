@@ -39,12 +39,14 @@ fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<Access
         policy: &policy,
         revocations,
         csrf_keys: &keys,
+        denials: nobody_denied(),
     };
     match decide(ask, &knowledge, |_| verdict, NOW) {
         Decision::Pass(pass) => Outcome::Passes(pass.identity.is_some(), pass.cookies),
         Decision::Refuse(refusal) => Outcome::Refused(refusal.code, refusal.cookies),
         Decision::Refresh(token) => Outcome::Refreshes(token.to_owned()),
         Decision::Verify(token) => panic!("{token} is known"),
+        Decision::Count(_) => panic!("there are no limits"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
     }
 }

@@ -9,10 +9,13 @@ use uuid::Uuid;
 
 use super::{Decision, Knowledge, Refusal, RequestView, TokenVerdict, decide};
 use crate::browser::Renewal;
+use crate::deny_cache::DenyCache;
 use crate::policy::{Destination, Policy};
 use crate::revocations::Revocations;
+use crate::tally::Tally;
 
 mod cookies;
+mod limits;
 mod revocation;
 mod shadow;
 
@@ -27,6 +30,7 @@ struct Ask {
     cookie: Option<String>,
     headers: BTreeMap<&'static str, String>,
     renewal: Renewal,
+    tally: Tally,
 }
 
 impl Ask {
@@ -69,6 +73,10 @@ impl RequestView for Ask {
 
     fn renewal(&self) -> &Renewal {
         &self.renewal
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
@@ -118,8 +126,14 @@ impl<'k> Knowledge<'k> {
             policy,
             revocations,
             csrf_keys: &[],
+            denials: nobody_denied(),
         }
     }
+}
+
+/// A memory of refusals that lives as long as any test.
+fn nobody_denied() -> &'static DenyCache {
+    Box::leak(Box::default())
 }
 
 fn nothing_revoked() -> Revocations {
@@ -153,6 +167,7 @@ fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<Acce
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
         Decision::Verify(token) => panic!("nobody knows {token}"),
+        Decision::Count(_) => panic!("there are no limits"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
         Decision::Refresh(_) => panic!("there are no cookies"),
     }
@@ -287,7 +302,7 @@ fn unknown_paths_are_404_and_wrong_verbs_405() {
 }
 
 #[test]
-fn malformed_paths_and_two_credentials_are_refused_before_anything_else() {
+fn malformed_paths_are_refused_before_anything_else_and_two_credentials_before_either_is_looked_at() {
     for path in [
         "/public/../echo",
         "/public/%2e%2e/echo",
@@ -302,7 +317,7 @@ fn malformed_paths_and_two_credentials_are_refused_before_anything_else() {
     }
     let ask = Ask {
         authorization: Some("Bearer a, Bearer a".to_owned()),
-        ..Ask::new("GET", "/nowhere")
+        ..Ask::new("GET", "/public/x")
     };
     assert_eq!(without(&ask).unwrap_err().code, ProblemCode::AmbiguousCredentials);
 }
@@ -492,7 +507,7 @@ proptest! {
         method in any::<String>(), url in any::<String>(), authorization in any::<Option<String>>(), cookie in any::<Option<String>>(),
     ) {
         let headers = BTreeMap::from([("content-length", "x".to_owned())]);
-        let ask = Ask { method, url, authorization, cookie, headers, renewal: Renewal::Untried };
+        let ask = Ask { method, url, authorization, cookie, headers, ..Ask::default() };
         let _ = decide(&ask, &Knowledge::of(&policy(), &nothing_revoked()), |_| TokenVerdict::Verified(claims()), NOW);
     }
 

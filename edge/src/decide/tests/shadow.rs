@@ -3,6 +3,7 @@ use portcullis_shared::jws::MAX_TOKEN_BYTES;
 use super::*;
 use crate::browser::CookieFate;
 use crate::decide::Pass;
+use crate::tally::Count;
 
 /// One table, with every route in this mode.
 fn policy_in(mode: &str) -> Policy {
@@ -48,7 +49,9 @@ fn shadowed(
             cookies,
         }),
         Decision::Refuse(refusal) => Err(refusal),
-        Decision::Verify(_) | Decision::FetchRevocations | Decision::Refresh(_) => panic!("all is known"),
+        Decision::Verify(_) | Decision::FetchRevocations | Decision::Refresh(_) | Decision::Count(_) => {
+            panic!("all is known")
+        }
     }
 }
 
@@ -223,6 +226,38 @@ fn what_protects_a_request_is_enforced_in_shadow_too() {
     ] {
         let refusal = shadowed(&ask, &nothing_revoked(), TokenVerdict::Unknown, NOW).unwrap_err();
         assert_eq!(refusal.code, code, "{} {}", ask.method, ask.url);
+    }
+}
+
+#[test]
+fn whoever_is_over_a_limit_or_cannot_be_counted_passes_and_counts_no_further_as_if_refused() {
+    let policy = Policy::parse(
+        r#"{"issuer": "i", "audience": "a", "limits": [
+            {"name": "client", "by": "client", "limit": 100, "window_seconds": 60, "exact": true},
+            {"name": "subject", "by": "subject", "limit": 50, "window_seconds": 60, "binding": "B"}
+        ], "routes": [{"path": "/echo", "upstream": "app", "authenticated": true, "limit": ["client", "subject"], "mode": "shadow"}]}"#,
+    )
+    .unwrap();
+    let revocations = nothing_revoked();
+    for (count, code) in [
+        (Count::Over { retry_after: 7 }, ProblemCode::RateLimited),
+        (Count::Unknown, ProblemCode::Unavailable),
+    ] {
+        let mut ask = Ask::new("GET", "/echo").bearing("token");
+        let mut counted = Vec::new();
+        let shadow = loop {
+            let verdict = TokenVerdict::Verified(claims());
+            match decide(&ask, &Knowledge::of(&policy, &revocations), |_| verdict, NOW) {
+                Decision::Count(question) => {
+                    counted.push(question.limit.name.clone());
+                    ask.tally.note(&question.limit, count);
+                }
+                Decision::Pass(pass) => break pass.shadow.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(shadow.code, code);
+        assert_eq!(counted, ["client"]);
     }
 }
 
