@@ -197,5 +197,17 @@ mod tests {
             r#"{"v":["\u00e9"]}"#
         );
         assert_eq!(answer.body, None);
+        assert!(!answer.init_json().contains("x-auth-shadow"));
+    }
+
+    #[test]
+    fn a_permission_of_a_route_in_shadow_and_the_time_it_took_are_told() {
+        let spared = Refusal::new(ProblemCode::Forbidden, "x");
+        let answer = Answer::permitting(&[], None, Some(&spared), "12345678");
+        let init: serde_json::Value =
+            serde_json::from_str(&answer.timed(Some("edge;dur=1".to_owned())).init_json()).unwrap();
+        assert_eq!(init.pointer("/status").unwrap(), 204);
+        assert_eq!(init.pointer("/headers/x-auth-shadow").unwrap(), "forbidden");
+        assert_eq!(init.pointer("/headers/server-timing").unwrap(), "edge;dur=1");
     }
 }
