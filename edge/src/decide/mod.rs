@@ -9,6 +9,7 @@
 //!   was made by our own pages.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
+mod body;
 mod caller;
 mod gate;
 mod refusal;
@@ -30,6 +31,7 @@ use crate::path::Target;
 use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
 use caller::{Caller, Obstacle};
+pub use gate::{Asked, Finding, findings, venue_of};
 pub use refusal::Refusal;
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.
@@ -147,15 +149,8 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
     if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
         return refuse(refusal);
     }
-    if let Some(most) = route.max_body_bytes
-        && view
-            .header("content-length")
-            .is_some_and(|length| length.parse::<u64>().is_ok_and(|length| length > most))
-    {
-        return refuse(Refusal::new(
-            ProblemCode::PayloadTooLarge,
-            "the declared length is over the route's limit",
-        ));
+    if let Err(refusal) = body::pass(route, view) {
+        return refuse(refusal);
     }
     Decision::Pass(Pass {
         route: Rc::clone(route),
