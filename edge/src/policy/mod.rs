@@ -6,6 +6,7 @@
 //! - The narrowest path decides alone: a method it does not list is a 405, never a fall-back to a wider route.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod answers;
 mod parse;
 mod pattern;
 mod table;
@@ -16,6 +17,7 @@ pub use parse::Mistakes;
 
 use std::rc::Rc;
 
+use crate::answer_rules::AnswerRules;
 use pattern::Pattern;
 
 /// The methods the edge knows; anything else is a 405 wherever the path is known.
@@ -142,7 +144,8 @@ pub struct Route {
     pub number: usize,
     /// The path pattern as the table spells it; the name of the route in logs.
     pub path: String,
-    methods: Methods,
+    /// The methods that it takes.
+    pub methods: Methods,
     /// What it demands.
     pub gate: Gate,
     /// Where it leads.
@@ -151,6 +154,8 @@ pub struct Route {
     pub timeout_seconds: u32,
     /// The greatest declared `Content-Length`, in bytes.
     pub max_body_bytes: Option<u64>,
+    /// What it adds to its answers.
+    pub answers: Rc<AnswerRules>,
 }
 
 /// What the table says about a method and a path.
@@ -174,6 +179,8 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    /// What is added to answers that no route made.
+    pub answers: Rc<AnswerRules>,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

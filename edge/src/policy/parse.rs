@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::pattern::Relation;
 use super::{Acr, Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, StepUp};
+use crate::answer_rules::AnswerRules;
 
 /// How long an upstream may take to answer where the route does not say, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
@@ -63,6 +64,11 @@ impl Policy {
                 Vec::new()
             }
         };
+        let answers = Rc::new(AnswerRules::parse(
+            &mut table,
+            &AnswerRules::strict(),
+            &mut mistakes,
+        ));
         table.refuse_the_rest(&mut mistakes);
 
         let mut parsed = Vec::new();
@@ -71,7 +77,8 @@ impl Policy {
             let place = format!("route {number}");
             match route {
                 Value::Object(keys) => {
-                    parsed.extend(parse_route(number, &mut Table { place, keys }, &mut mistakes));
+                    let table = &mut Table { place, keys };
+                    parsed.extend(parse_route(number, table, &answers, &mut mistakes));
                 }
                 _ => mistakes.add(&place, "is not a table"),
             }
@@ -81,6 +88,7 @@ impl Policy {
             (Some(issuer), Some(audience)) if mistakes.0.is_empty() => Ok(Self {
                 issuer,
                 audience,
+                answers,
                 entries,
             }),
             _ => Err(mistakes),
@@ -134,6 +142,7 @@ fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Ve
 fn parse_route(
     number: usize,
     table: &mut Table,
+    answers: &Rc<AnswerRules>,
     mistakes: &mut Mistakes,
 ) -> Option<(String, Pattern, Route)> {
     let path = table.required_text("path", mistakes);
@@ -168,6 +177,7 @@ fn parse_route(
             "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
         );
     }
+    let answers = AnswerRules::parse_for_route(table, answers, mistakes);
     table.refuse_the_rest(mistakes);
     let gate = Gate {
         requirement: requirement?,
@@ -183,6 +193,7 @@ fn parse_route(
         destination: destination?,
         timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         max_body_bytes,
+        answers,
     };
     Some((table.place.clone(), pattern?, route))
 }
@@ -337,10 +348,10 @@ fn parse_step_up(
 }
 
 /// A table whose keys are taken out one by one, so that what is left over was not understood.
-struct Table {
+pub(super) struct Table {
     /// How a mistake names it.
-    place: String,
-    keys: Map<String, Value>,
+    pub(super) place: String,
+    pub(super) keys: Map<String, Value>,
 }
 
 impl Table {
@@ -376,7 +387,7 @@ impl Table {
         }
     }
 
-    fn whole_number(
+    pub(super) fn whole_number(
         &mut self,
         key: &str,
         range: std::ops::RangeInclusive<u64>,
@@ -403,7 +414,7 @@ impl Table {
         None
     }
 
-    fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
+    pub(super) fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
         for key in self.keys.keys() {
             mistakes.add(&self.place, format_args!("has the unknown key {key:?}"));
         }
