@@ -7,11 +7,13 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A preflight is answered before any credential is looked at; browsers send none with it.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
 mod body;
 mod caller;
 mod gate;
+mod preflight;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
 use caller::{Caller, Obstacle};
 pub use gate::{Asked, Finding, findings, venue_of};
+pub use preflight::Preflight;
 pub use refusal::Refusal;
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.
@@ -82,6 +85,8 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// Tell a browser what the request to come may be; nothing goes on.
+    Preflight(Preflight),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
     /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
@@ -123,6 +128,9 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         // It is the edge's own, whatever the table says.
         let reason = "the revocation feed is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
+    }
+    if let Some(preflight) = preflight::answer(view, knowledge.policy, &target) {
+        return Decision::Preflight(preflight);
     }
     let credential = Credential::of(view.authorization(), view.cookie());
     if credential == Credential::Ambiguous {

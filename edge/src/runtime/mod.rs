@@ -14,6 +14,7 @@ mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod outbound;
 mod own;
 mod random;
 mod session;
@@ -153,6 +154,10 @@ fn step(
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
         Decision::Refuse(refusal) => {
             return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
+        }
+        Decision::Preflight(preflight) => {
+            let is_logged = config.log_requests.covers(preflight.outcome.is_err());
+            return Step::Respond(inbound.preflight(&preflight, is_logged));
         }
     };
     if pass.identity.is_some() {

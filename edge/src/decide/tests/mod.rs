@@ -13,6 +13,7 @@ use crate::policy::{Destination, Policy};
 use crate::revocations::Revocations;
 
 mod cookies;
+mod preflight;
 mod revocation;
 
 const NOW: i64 = 1_800_000_000;
@@ -151,6 +152,7 @@ fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<Acce
     ) {
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
+        Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) => panic!("nobody knows {token}"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
         Decision::Refresh(_) => panic!("there are no cookies"),
