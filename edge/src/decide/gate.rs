@@ -4,14 +4,14 @@ use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::roles::{grants, permissions_of};
 
 use super::refusal::Refusal;
-use crate::path::Target;
 use crate::policy::{Acr, Gate, Requirement, StepUp};
 
-/// Whether a request may pass: by nobody known where `claims` are absent.
+/// Whether a request may pass: by nobody known where `claims` are absent. `there` are the roles that are held at the venue
+/// of the gate, if it has one.
 pub(super) fn pass(
     gate: &Gate,
     claims: Option<&AccessClaims>,
-    target: &Target<'_>,
+    there: &[String],
     now: i64,
 ) -> Result<(), Refusal> {
     let Some(claims) = claims else {
@@ -21,17 +21,13 @@ pub(super) fn pass(
             Err(Refusal::no_token())
         };
     };
-    meet(gate, claims, target)?;
+    meet(gate, claims, there)?;
     gate.step_up
         .as_ref()
         .map_or(Ok(()), |wanted| step_up(wanted, claims, now))
 }
 
-fn meet(gate: &Gate, claims: &AccessClaims, target: &Target<'_>) -> Result<(), Refusal> {
-    let roles_there = || {
-        let venue = target.path().split('/').nth(gate.venue?.saturating_add(1))?;
-        claims.venues.get(venue)
-    };
+fn meet(gate: &Gate, claims: &AccessClaims, there: &[String]) -> Result<(), Refusal> {
     let (met, reason) = match (&gate.requirement, gate.venue) {
         (Requirement::Public | Requirement::Authenticated, _) => return Ok(()),
         (Requirement::Permission(wanted), None) => (
@@ -43,15 +39,12 @@ fn meet(gate: &Gate, claims: &AccessClaims, target: &Target<'_>) -> Result<(), R
                 permissions_of(role).is_some_and(|permissions| grants(permissions.iter().copied(), wanted))
             };
             (
-                roles_there().is_some_and(|roles| roles.iter().any(granted)),
+                there.iter().any(granted),
                 "the permission is missing at the venue",
             )
         }
         (Requirement::Role(wanted), None) => (claims.role.as_ref() == Some(wanted), "the role is missing"),
-        (Requirement::Role(wanted), Some(_)) => (
-            roles_there().is_some_and(|roles| roles.contains(wanted)),
-            "the role is missing at the venue",
-        ),
+        (Requirement::Role(wanted), Some(_)) => (there.contains(wanted), "the role is missing at the venue"),
     };
     if met {
         Ok(())

@@ -36,9 +36,8 @@ fn with_header(mut ask: Ask, name: &'static str, value: &str) -> Ask {
 fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<AccessClaims>) -> Outcome {
     let (policy, keys) = (policy(), [csrf_key()]);
     let knowledge = Knowledge {
-        policy: &policy,
-        revocations,
         csrf_keys: &keys,
+        ..Knowledge::of(&policy, revocations)
     };
     match decide(ask, &knowledge, |_| verdict, NOW) {
         Decision::Pass(pass) => Outcome::Passes(pass.identity.is_some(), pass.cookies),
@@ -46,6 +45,7 @@ fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<Access
         Decision::Refresh(token) => Outcome::Refreshes(token.to_owned()),
         Decision::Verify(token) => panic!("{token} is known"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
+        Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }
 }
 

@@ -27,6 +27,7 @@ fn decide_later(path: &str, revocations: &Revocations, later: i64) -> Result<Opt
         Decision::Refuse(refusal) => Err(Some(refusal)),
         Decision::FetchRevocations => Err(None),
         Decision::Verify(token) | Decision::Refresh(token) => panic!("{token} is known"),
+        Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }
 }
 
