@@ -14,6 +14,7 @@ mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod own;
 mod random;
 mod session;
 mod task;
