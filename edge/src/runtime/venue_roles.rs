@@ -2,15 +2,11 @@
 
 use std::rc::Rc;
 
-use portcullis_shared::identity;
-use portcullis_shared::request_signature::{SignedRequest, sign};
 use portcullis_shared::venue_roles::{MAX_ANSWER_BYTES, RolesThere, VENUE_ROLES_PATH};
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response};
 
 use super::isolate::Isolate;
-use super::{Identity, SharedIdentity, body, host};
+use super::{Identity, SharedIdentity, body, host, own};
 use crate::config::Config;
 use crate::decide::Pass;
 use crate::venue_roles::{Question, Turn};
@@ -51,37 +47,14 @@ async fn ask(isolate: &Isolate, config: &Config, question: &Question, asked_at: 
 }
 
 async fn fetch(isolate: &Isolate, config: &Config, question: &Question) -> Result<RolesThere, &'static str> {
-    const UNBUILT: &str = "the request could not be built";
     let query = question.place.query();
-    let signature = sign(
-        &SignedRequest {
-            method: "GET",
-            authority: &config.origin.authority,
-            path: VENUE_ROLES_PATH,
-            query: Some(&query),
-            headers: &[],
-        },
-        &config.signing_key,
-        &isolate.new_id(),
-        host::seconds(),
-    );
-    let headers = Headers::new().map_err(|_| UNBUILT)?;
-    for (name, value) in [
-        (identity::REQUEST_ID, isolate.new_id().as_str()),
-        ("signature-input", &signature.signature_input),
-        ("signature", &signature.signature),
-    ] {
-        headers.set(name, value).map_err(|_| UNBUILT)?;
-    }
-    let init = RequestInit::new();
-    init.set_headers(&headers);
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MILLISECONDS)));
-    let url = format!("{}{VENUE_ROLES_PATH}?{query}", config.origin.base);
-    let response: Response = JsFuture::from(host::ask(&url, &init))
-        .await
-        .map_err(|_| "the origin did not answer")?
-        .unchecked_into();
+    let asked = own::Question {
+        path: VENUE_ROLES_PATH,
+        query: Some(&query),
+        tag: None,
+        timeout: TIMEOUT_MILLISECONDS,
+    };
+    let response = own::ask(isolate, config, &asked).await?;
     if response.status() != 200 {
         return Err("the origin did not answer 200");
     }

@@ -1,34 +1,37 @@
 //! `GET /edge/venue-roles`: who is told, and what.
 
 use portcullis_origin::kernel::time::TimeDelta;
-use portcullis_shared::request_signature::{SignedRequest, sign};
+use portcullis_shared::request_signature::{SignatureHeaders, SignedRequest, SigningKey, sign, sign_own};
 use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 
 use super::*;
+use crate::common::fresh_nonce;
 use crate::feed_reader::{key, server};
 use crate::fixtures::{assert_refused, body_of, execute, register};
 
-/// A question as the edge asks it, signed over `headers` too.
-fn question(server: &TestServer, query: &str, headers: &[(&str, &str)]) -> RequestBuilder {
-    let signature = sign(
-        &SignedRequest {
-            method: "GET",
-            authority: &server.address().to_string(),
-            path: VENUE_ROLES_PATH,
-            query: Some(query),
-            headers,
-        },
-        &key("one"),
-        "c0ffee00-0000-4000-8000-000000000000",
-        server.clock.now().timestamp(),
-    );
-    let mut builder = server.get(&format!("{VENUE_ROLES_PATH}?{query}"));
-    for (name, value) in headers {
-        builder = builder.header(*name, *value);
-    }
-    builder
+/// A question as the edge asks it by itself.
+fn question(server: &TestServer, query: &str) -> RequestBuilder {
+    signed_by(sign_own, server, query)
+}
+
+fn signed_by(
+    sign: fn(&SignedRequest<'_>, &SigningKey, &str, i64) -> SignatureHeaders,
+    server: &TestServer,
+    query: &str,
+) -> RequestBuilder {
+    let request = SignedRequest {
+        method: "GET",
+        authority: &server.address().to_string(),
+        path: VENUE_ROLES_PATH,
+        query: Some(query),
+        headers: &[],
+    };
+    let now = server.clock.now().timestamp();
+    let signature = sign(&request, &key("one"), &fresh_nonce(), now);
+    server
+        .get(&format!("{VENUE_ROLES_PATH}?{query}"))
         .header("signature-input", signature.signature_input)
         .header("signature", signature.signature)
 }
@@ -38,7 +41,7 @@ fn query(tenant: &str, subject: &str, venue: &str) -> String {
 }
 
 async fn told(server: &TestServer, query: &str) -> Value {
-    let answer = question(server, query, &[]).send().await.unwrap();
+    let answer = question(server, query).send().await.unwrap();
     assert_eq!(answer.headers()["cache-control"], "no-store");
     body_of(answer, StatusCode::OK).await
 }
@@ -87,11 +90,9 @@ async fn nobody_but_the_edge_itself_is_told_and_not_on_behalf_of_a_client() {
     let path = format!("{VENUE_ROLES_PATH}?{asked}");
     let unsigned = server.get(&path).bearer_auth(&owner.access).send().await.unwrap();
     assert_refused(unsigned, 401, "invalid_edge_signature").await;
-    let forwarded = question(&server, &asked, &[("x-auth-client-ip", "192.0.2.1")]);
-    let forwarded = forwarded.send().await.unwrap();
+    let forwarded = signed_by(sign, &server, &asked).send().await.unwrap();
     assert_refused(forwarded, 401, "invalid_edge_signature").await;
-    let of_another_query = question(&server, &asked, &[]).build().unwrap();
-    let mut altered = of_another_query;
+    let mut altered = question(&server, &asked).build().unwrap();
     altered
         .url_mut()
         .set_query(Some(&query(DEFAULT_TENANT, &owner.user_id, OTHER_VENUE)));
@@ -109,7 +110,7 @@ async fn a_question_that_names_no_place_is_refused() {
         format!("tenant={DEFAULT_TENANT}&subject={VENUE}"),
         format!("{}&venue={OTHER_VENUE}", query(DEFAULT_TENANT, VENUE, VENUE)),
     ] {
-        let answer = question(&server, &asked, &[]).send().await.unwrap();
+        let answer = question(&server, &asked).send().await.unwrap();
         assert_refused(answer, 400, "malformed_request").await;
     }
 }
