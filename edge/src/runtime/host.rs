@@ -75,6 +75,9 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/runtime/platform.js")]
 extern "C" {
+    /// The parts of a text between its line breaks.
+    pub(super) fn lines(text: &str) -> Array;
+
     /// The names of all headers, in lower case, parted by commas: one text instead of a call for each.
     #[wasm_bindgen(js_name = headerNames)]
     pub(super) fn header_names(headers: &Headers) -> String;
@@ -96,6 +99,10 @@ extern "C" {
         began: f64,
         cookies: &JsValue,
     ) -> Result<JsValue, JsValue>;
+
+    /// A response of the edge's own. `headers` are names and values in turn, parted by line breaks.
+    #[wasm_bindgen(catch)]
+    pub(super) fn answer(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 
     /// The upstream's response as the client gets it.
     #[wasm_bindgen(catch)]

@@ -59,7 +59,7 @@ impl Identity {
     fn texts(&self) -> &Array {
         self.texts.get_or_init(|| {
             let texts = self.headers.iter().flat_map(|(name, value)| [*name, value]);
-            texts.map(JsValue::from_str).collect()
+            host::lines(&texts.collect::<Vec<_>>().join("\n"))
         })
     }
 }
