@@ -62,8 +62,10 @@ fn preflight(ask: &Ask) -> Preflight {
 }
 
 fn headers(answer: &Answer<'_>) -> Value {
-    let init: Value = serde_json::from_str(&answer.init_json()).unwrap();
-    init["headers"].clone()
+    let headers = answer.headers.iter();
+    headers
+        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_ref())))
+        .collect()
 }
 
 #[test]
