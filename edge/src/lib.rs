@@ -3,8 +3,10 @@
 //! The modules below are pure and run natively as well, in tests and in tools; the Worker around them is wiring.
 
 pub mod answer;
+pub mod answer_rules;
 pub mod browser;
 pub mod config;
+pub mod cors;
 pub mod counters;
 pub mod credential;
 pub mod decide;
@@ -20,6 +22,7 @@ pub mod server_timing;
 pub mod tally;
 pub mod token_cache;
 pub mod trace;
+pub mod venue_roles;
 
 #[cfg(target_arch = "wasm32")]
 mod runtime;

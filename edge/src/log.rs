@@ -11,6 +11,12 @@ use crate::trace::Trace;
 /// The member `event` of a line about a request; every other line has another.
 const EVENT: &str = "request";
 
+/// The decision on a request that its route lets pass.
+pub const PASS: &str = "pass";
+
+/// The decision on what a browser asks beforehand.
+pub const PREFLIGHT: &str = "preflight";
+
 /// The decision on a request that a route in shadow lets pass.
 pub const SHADOW: &str = "shadow";
 
@@ -58,7 +64,7 @@ pub struct Entry<'e> {
     pub trace: Trace,
     /// The pattern of the route that decided, where one did.
     pub route: Option<&'e str>,
-    /// `pass`, [`SHADOW`], or the code of the problem that was answered.
+    /// [`PASS`], [`SHADOW`], [`PREFLIGHT`], or the code of the problem that was answered.
     pub decision: &'e str,
     /// The code of the problem that would have been answered if the route were enforced.
     pub would_be: Option<&'e str>,

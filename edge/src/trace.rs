@@ -42,10 +42,18 @@ pub enum Round {
     Session,
     /// The keeper of a rate limit.
     Limits,
+    /// What is held at a venue that the token does not name.
+    Venue,
 }
 
 impl Round {
-    const ALL: [Self; 4] = [Self::Revocations, Self::Token, Self::Session, Self::Limits];
+    const ALL: [Self; 5] = [
+        Self::Revocations,
+        Self::Token,
+        Self::Session,
+        Self::Limits,
+        Self::Venue,
+    ];
 
     /// Its name in the log.
     #[must_use]
@@ -55,6 +63,7 @@ impl Round {
             Self::Token => "token",
             Self::Session => "session",
             Self::Limits => "limits",
+            Self::Venue => "venue",
         }
     }
 
@@ -64,6 +73,7 @@ impl Round {
             Self::Token => 2,
             Self::Session => 4,
             Self::Limits => 8,
+            Self::Venue => 16,
         }
     }
 }

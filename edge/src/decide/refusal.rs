@@ -28,7 +28,7 @@ pub struct Refusal {
     /// The limit that was exceeded.
     pub violated: Option<Rc<Limit>>,
     /// `RateLimit`.
-    pub rate_limit: Option<String>,
+    pub rate_limit: Option<Box<str>>,
     /// What becomes of the browser's session cookies.
     pub cookies: CookieFate,
     /// The path of the route that decided, where one did.
@@ -123,7 +123,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn forbidden(reason: &'static str) -> Self {
+    pub(super) fn forbidden(reason: String) -> Self {
         let challenge = Some(r#"Bearer error="insufficient_scope""#.to_owned());
         Self {
             challenge,
@@ -164,7 +164,7 @@ impl Refusal {
     pub(super) fn counting(self, tally: &Tally) -> Self {
         let over = self.violated.as_deref().zip(self.retry_after);
         Self {
-            rate_limit: tally.announcement(over),
+            rate_limit: tally.announcement(over).map(String::into_boxed_str),
             ..self
         }
     }

@@ -163,7 +163,7 @@ async fn ask_object(isolate: &Isolate, config: &Config, question: &Question) -> 
         let asked = object.take(quota.limit.get(), quota.window_seconds.get())?;
         host::within(&asked, EXACT_TIMEOUT_MILLISECONDS)
     };
-    let answer = JsFuture::from(outcome.unchecked_into::<Promise>()).await;
+    let answer = JsFuture::from(outcome).await;
     host::clear_timeout(&timer);
     let answer = answer?;
     if answer.is_undefined() {

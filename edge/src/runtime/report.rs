@@ -15,8 +15,8 @@ use super::isolate::Isolate;
 use super::{SharedIdentity, host};
 use crate::config::{Config, Watch};
 use crate::counters;
-use crate::decide::{Pass, Refusal, RequestView as _, TokenVerdict};
-use crate::log::{Entry, SHADOW, Upstream};
+use crate::decide::{Pass, Preflight, Refusal, RequestView as _, TokenVerdict};
+use crate::log::{Entry, PASS, PREFLIGHT, SHADOW, Upstream};
 use crate::policy::{Destination, Route};
 use crate::server_timing;
 use crate::trace::{Round, Trace, Verdict};
@@ -86,6 +86,7 @@ impl Inbound {
 pub(super) fn refused(inbound: &Inbound, refusal: &Refusal, watch: Watch) -> Option<String> {
     let outcome = Outcome {
         route: refusal.route.as_deref(),
+        passed: PASS,
         failure: Some(refusal),
         shadow: None,
         status: refusal.code.status(),
@@ -103,11 +104,29 @@ pub(super) fn permitted(
     let shadow = pass.shadow.as_ref();
     let outcome = Outcome {
         route: Some(&pass.route),
+        passed: PASS,
         failure: None,
         shadow: shadow.map(|refusal| (refusal.code.as_str(), refusal.reason.as_str())),
         status,
     };
     answered_here(inbound, watch, pass.stale, &outcome)
+}
+
+/// Tells of what a browser asked beforehand; the result is as for [`refused`].
+pub(super) fn asked_beforehand(
+    inbound: &Inbound,
+    preflight: &Preflight,
+    status: u16,
+    watch: Watch,
+) -> Option<String> {
+    let outcome = Outcome {
+        route: Some(&preflight.route),
+        passed: PREFLIGHT,
+        failure: preflight.outcome.as_ref().err(),
+        shadow: None,
+        status,
+    };
+    answered_here(inbound, watch, None, &outcome)
 }
 
 /// Tells of an upstream's response, and adds `Server-Timing` to it where it is to have one.
@@ -134,6 +153,8 @@ pub(super) fn shadow_text(pass: &Pass<'_, SharedIdentity>) -> JsValue {
 /// What became of a request.
 struct Outcome<'o> {
     route: Option<&'o Route>,
+    /// The decision where it was not refused.
+    passed: &'static str,
     failure: Option<&'o Refusal>,
     /// Code and reason.
     shadow: Option<(&'o str, &'o str)>,
@@ -152,7 +173,7 @@ impl<'o> Outcome<'o> {
             request_id,
             trace,
             route: self.route.map(|route| route.path.as_str()),
-            decision: decision.unwrap_or(if would_be.is_some() { SHADOW } else { "pass" }),
+            decision: decision.unwrap_or(if would_be.is_some() { SHADOW } else { self.passed }),
             would_be,
             reason: self.failure.map(|refusal| refusal.reason.as_str()).or(spared),
             status: self.status,
@@ -186,6 +207,7 @@ fn ended(pending: &Pending, failure: Option<&Refusal>, status: u16) -> Option<St
     let shadow = pending.shadow.as_string();
     let mut outcome = Outcome {
         route: None,
+        passed: PASS,
         failure,
         shadow: shadow.as_deref().and_then(|text| text.split_once(' ')),
         status,

@@ -49,7 +49,12 @@ fn shadowed(
             cookies,
         }),
         Decision::Refuse(refusal) => Err(refusal),
-        Decision::Verify(_) | Decision::FetchRevocations | Decision::Refresh(_) | Decision::Count(_) => {
+        Decision::Preflight(_)
+        | Decision::Verify(_)
+        | Decision::FetchRevocations
+        | Decision::Refresh(_)
+        | Decision::Count(_)
+        | Decision::AskVenueRoles(_) => {
             panic!("all is known")
         }
     }

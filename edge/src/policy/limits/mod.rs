@@ -14,7 +14,8 @@ use std::rc::Rc;
 use portcullis_shared::gcra::Quota;
 use serde_json::Value;
 
-use super::parse::{Mistakes, Table};
+use super::Mistakes;
+use super::keys::Table;
 use super::{Destination, Requirement};
 
 /// The Durable Object namespace that keeps the exact limits.
@@ -144,14 +145,14 @@ impl LimitTable {
     /// Takes `limits` and `default_limits` out of the policy's table.
     pub(super) fn take(table: &mut Table, mistakes: &mut Mistakes) -> Self {
         let mut limits: Vec<Rc<Limit>> = Vec::new();
-        for (at, limit) in table.tables("limits", mistakes).into_iter().enumerate() {
+        for (at, limit) in table.array_of_tables("limits", mistakes).into_iter().enumerate() {
             let number = at + 1;
             let place = format!("limit {number}");
             let Value::Object(keys) = limit else {
                 mistakes.add(&place, "is not a table");
                 continue;
             };
-            let mut limit_table = Table { place, keys };
+            let mut limit_table = Table::new(place, keys);
             let Some(limit) = parse_limit(number, &mut limit_table, mistakes) else {
                 continue;
             };
@@ -203,8 +204,8 @@ impl LimitTable {
     }
 
     /// Takes the name of a limit, or an array of names, out of `table`; `None` where it says nothing.
-    fn named(&self, table: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<Vec<Rc<Limit>>> {
-        let names = match table.keys.remove(key)? {
+    fn named(&self, table: &mut Table, key: &'static str, mistakes: &mut Mistakes) -> Option<Vec<Rc<Limit>>> {
+        let names = match table.take(key)? {
             Value::Array(names) => names,
             name => vec![name],
         };
@@ -307,7 +308,7 @@ fn is_limit_name(name: &str) -> bool {
 impl Table {
     fn required_number(
         &mut self,
-        key: &str,
+        key: &'static str,
         range: RangeInclusive<u64>,
         mistakes: &mut Mistakes,
     ) -> Option<NonZeroU32> {
@@ -319,8 +320,8 @@ impl Table {
     }
 
     /// The entries of an array of tables; none where there is no such key.
-    fn tables(&mut self, key: &str, mistakes: &mut Mistakes) -> Vec<Value> {
-        match self.keys.remove(key) {
+    fn array_of_tables(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Vec<Value> {
+        match self.take(key) {
             None => Vec::new(),
             Some(Value::Array(tables)) => tables,
             Some(_) => {
