@@ -25,6 +25,7 @@ pub mod lying_origin;
 pub mod own_stack;
 pub mod raw;
 pub mod upstream;
+pub mod worker_config;
 pub mod world;
 
 use std::time::{Duration, Instant};
