@@ -26,6 +26,7 @@ pub mod own_stack;
 pub mod plain_worker;
 pub mod raw;
 pub mod upstream;
+pub mod worker_config;
 pub mod world;
 
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ mod auth;
 mod chromium;
 mod cookies;
 mod edge_flood;
+mod edge_limits;
 mod edge_signature;
 mod errors;
 mod flood;

@@ -4,6 +4,7 @@ use super::*;
 use crate::browser::CookieFate;
 use crate::decide::Pass;
 use crate::tally::Count;
+use crate::venue_roles::Question;
 
 /// One table, with every route in this mode.
 fn policy_in(mode: &str) -> Policy {
@@ -264,6 +265,31 @@ fn whoever_is_over_a_limit_or_cannot_be_counted_passes_and_counts_no_further_as_
         assert_eq!(shadow.code, code);
         assert_eq!(counted, ["client"]);
     }
+}
+
+#[test]
+fn roles_that_the_origin_cannot_be_asked_about_are_noted_and_refuse_nobody() {
+    let venue = "22222222-2222-7222-8222-222222222222";
+    let claims = AccessClaims {
+        sub: Uuid::from_u128(1).to_string(),
+        tenant_id: Uuid::from_u128(2).to_string(),
+        venues_truncated: true,
+        ..claims()
+    };
+    let mut venue_roles = VenueRoles::default();
+    venue_roles.failed(&Question::of(&claims, venue).unwrap(), NOW);
+    let (policy, revocations) = (policy_in("shadow"), nothing_revoked());
+    let knowledge = Knowledge {
+        venue_roles: &venue_roles,
+        ..Knowledge::of(&policy, &revocations)
+    };
+    let ask = Ask::new("GET", &format!("/venues/{venue}/x")).bearing("token");
+    let verdict = TokenVerdict::Verified(claims);
+    let Decision::Pass(pass) = decide(&ask, &knowledge, |_| verdict, NOW) else {
+        panic!("nobody is refused");
+    };
+    assert_eq!(pass.shadow.unwrap().code, ProblemCode::Unavailable);
+    assert!(pass.identity.is_some() && !pass.withholds_bearer);
 }
 
 proptest! {

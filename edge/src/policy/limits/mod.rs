@@ -61,8 +61,8 @@ impl Limit {
     }
 }
 
-/// Whose requests are counted together. The order is that in which a request is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Whose requests are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// Those of one address, before anything is known about a credential.
     Client,
@@ -83,8 +83,8 @@ impl Counted {
     }
 }
 
-/// Who keeps the count. The order is that of what they cost.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Who keeps the count.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keeper {
     /// The platform's rate-limit binding of this name: cheap, and counted for each location by itself.
     Binding(String),
@@ -103,7 +103,7 @@ impl Keeper {
     }
 }
 
-/// The limits of one route, in the order in which they count.
+/// The limits of one route, in the order in which they count: by client, subject and tenant, the cheap before the exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteLimits {
     limits: Vec<Rc<Limit>>,
@@ -111,8 +111,17 @@ pub struct RouteLimits {
 }
 
 impl RouteLimits {
-    fn of(mut limits: Vec<Rc<Limit>>) -> Self {
-        limits.sort_by(|one, other| (one.by, &one.keeper).cmp(&(other.by, &other.keeper)));
+    fn of(named: &[Rc<Limit>]) -> Self {
+        // A sort would be the largest function of this file.
+        let of_turn = |by: Counted, is_exact: bool| {
+            let is_next =
+                move |limit: &&Rc<Limit>| limit.by == by && (limit.keeper == Keeper::Exact) == is_exact;
+            named.iter().filter(is_next).cloned()
+        };
+        let limits: Vec<Rc<Limit>> = [Counted::Client, Counted::Subject, Counted::Tenant]
+            .into_iter()
+            .flat_map(|by| of_turn(by, false).chain(of_turn(by, true)))
+            .collect();
         let items: Vec<String> = limits.iter().map(|limit| limit.policy_item()).collect();
         Self {
             limits,
@@ -200,7 +209,7 @@ impl LimitTable {
             );
         }
         self.used.extend(limits.iter().map(|limit| limit.number));
-        RouteLimits::of(limits)
+        RouteLimits::of(&limits)
     }
 
     /// Takes the name of a limit, or an array of names, out of `table`; `None` where it says nothing.
