@@ -7,10 +7,13 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A preflight is answered before any credential is looked at; browsers send none with it.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
+mod body;
 mod caller;
 mod gate;
+mod preflight;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -33,6 +36,8 @@ use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
 use crate::venue_roles::{Question, VenueRoles};
 use caller::{Caller, Obstacle};
+pub use gate::{Asked, Finding, findings, venue_of};
+pub use preflight::Preflight;
 pub use refusal::Refusal;
 use venue::Lack;
 pub use venue::RolesAtVenue;
@@ -87,6 +92,8 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// Tell a browser what the request to come may be; nothing goes on.
+    Preflight(Preflight),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
     /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
@@ -134,6 +141,9 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         let reason = "what the origin tells the edge is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
+    if let Some(preflight) = preflight::answer(view, knowledge.policy, &target) {
+        return Decision::Preflight(preflight);
+    }
     let credential = Credential::of(view.authorization(), view.cookie());
     if credential == Credential::Ambiguous {
         let reason = "more than one Authorization, or cookies beside it, or two of one name";
@@ -166,15 +176,8 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         return refuse(refusal);
     }
     let venue_roles = there.asked();
-    if let Some(most) = route.max_body_bytes
-        && view
-            .header("content-length")
-            .is_some_and(|length| length.parse::<u64>().is_ok_and(|length| length > most))
-    {
-        return refuse(Refusal::new(
-            ProblemCode::PayloadTooLarge,
-            "the declared length is over the route's limit",
-        ));
+    if let Err(refusal) = body::pass(route, view) {
+        return refuse(refusal);
     }
     Decision::Pass(Pass {
         route: Rc::clone(route),

@@ -2,6 +2,7 @@
 
 use portcullis_shared::claims::AccessClaims;
 
+use super::gate::venue_of;
 use super::refusal::Refusal;
 use crate::path::Target;
 use crate::policy::Gate;
@@ -62,10 +63,7 @@ pub(super) fn roles_there<'r>(
     asked: &'r VenueRoles,
     now: i64,
 ) -> Result<There<'r>, Lack> {
-    let venue = gate
-        .venue
-        .and_then(|at| target.path().split('/').nth(at.saturating_add(1)));
-    let (Some(claims), Some(venue)) = (claims, venue) else {
+    let (Some(claims), Some(venue)) = (claims, venue_of(gate, target)) else {
         return Ok(There::Nothing);
     };
     if let Some(roles) = claims.venues.get(venue) {

@@ -43,6 +43,7 @@ fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<Access
         Decision::Pass(pass) => Outcome::Passes(pass.identity.is_some(), pass.cookies),
         Decision::Refuse(refusal) => Outcome::Refused(refusal.code, refusal.cookies),
         Decision::Refresh(token) => Outcome::Refreshes(token.to_owned()),
+        Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) => panic!("{token} is known"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
         Decision::AskVenueRoles(_) => panic!("the token names all venues"),

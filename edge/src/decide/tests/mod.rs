@@ -15,6 +15,7 @@ use crate::revocations::Revocations;
 use crate::venue_roles::VenueRoles;
 
 mod cookies;
+mod preflight;
 mod revocation;
 mod venue_roles;
 
@@ -156,6 +157,7 @@ fn verdict(ask: &Ask, verdict: TokenVerdict<AccessClaims>) -> Result<Option<Acce
     ) {
         Decision::Pass(pass) => Ok(pass.identity),
         Decision::Refuse(refusal) => Err(refusal),
+        Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) => panic!("nobody knows {token}"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
         Decision::Refresh(_) => panic!("there are no cookies"),
