@@ -59,6 +59,10 @@ impl Ring {
         self.verifying.get(kid)
     }
 
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     pub(super) fn published(&self) -> &PublishedSet {
         &self.published
     }

@@ -179,14 +179,14 @@ impl Tokens {
         Ok(self.0.ring.current(now).await?.published().clone())
     }
 
-    /// The same for a verifier that lacks something: the key `kid`, or the keys as of `version`. Where this replica
-    /// lacks it too, it asks the database, but no more than once a second.
+    /// The same for a verifier that lacks something: the key `kid`, or the keys as of `version`; and whether the set has
+    /// it. Where this replica lacks it too, it asks the database, but no more than once a second.
     async fn key_set_with(
         &self,
         kid: Option<&str>,
         version: u64,
         now: Timestamp,
-    ) -> Result<PublishedSet, KeysError> {
+    ) -> Result<(PublishedSet, bool), KeysError> {
         let ring = &self.0.ring;
         let sought = match kid {
             Some(kid) => ring
@@ -195,11 +195,13 @@ impl Tokens {
                 .and(ring.at_least(version, now).await),
             None => ring.at_least(version, now).await,
         };
-        match sought {
-            Ok(ring) => Ok(ring.published().clone()),
+        let ring = match sought {
+            Ok(ring) => ring,
             // What is in memory is better than nothing, and says of itself how new it is.
-            Err(_not_read) => self.key_set(now).await,
-        }
+            Err(_not_read) => ring.current(now).await?,
+        };
+        let has_it = ring.version() >= version && kid.is_none_or(|kid| ring.verifying(kid).is_some());
+        Ok((ring.published().clone(), has_it))
     }
 
     /// Does what the schedule of the signing keys asks for at `now`: publishes the next key ahead of time, lets it
