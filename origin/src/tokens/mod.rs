@@ -95,7 +95,7 @@ impl Tokens {
 
     /// Makes sure that there is an active signing key; makes one if there is none. For the start of the server.
     pub async fn prepare(&self, now: Timestamp, entropy: &dyn Entropy) -> Result<(), KeysError> {
-        if self.0.ring.reread(now).await?.active().is_none() {
+        if self.0.ring.reread(now).await?.active()?.is_none() {
             keys::make_first(&self.0.pool, &self.0.master, self.0.rsa_bits, now, entropy).await?;
             self.0.ring.reread(now).await?;
         }
@@ -114,11 +114,11 @@ impl Tokens {
         entropy: &dyn Entropy,
     ) -> Result<AccessToken, KeysError> {
         let mut ring = self.0.ring.current(now).await?;
-        if ring.active().is_none() {
+        if ring.active()?.is_none() {
             self.prepare(now, entropy).await?;
             ring = self.0.ring.current(now).await?;
         }
-        let key = ring.active().ok_or(KeysError::NotMade)?;
+        let key = ring.active()?.ok_or(KeysError::NotMade)?;
         let issued_at = user
             .tokens_not_before
             .map_or(now, |not_before| not_before.max(now))
