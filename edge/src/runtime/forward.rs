@@ -66,7 +66,12 @@ pub(super) fn forward(
     let headers = request.headers();
     let names = host::header_names(&headers);
     let plan = hygiene::plan(&names, |name| headers.get(name).ok().flatten());
-    for name in &plan.remove {
+    let withheld = if upstream.is_origin() {
+        &[]
+    } else {
+        &plan.withhold[..]
+    };
+    for name in plan.remove.iter().chain(withheld) {
         headers.delete(name)?;
     }
     if plan.has_cookies {
