@@ -106,9 +106,9 @@ mod tests {
             ("x-new".to_owned(), Some("1".to_owned())),
             ("x-not-there".to_owned(), None),
         ];
-        let changed = ResponseHeaders::strict().with(changes);
+        let after = ResponseHeaders::strict().with(changes);
         let value = |wanted: &str| {
-            let mut found = changed.over(true).filter(|(name, _)| *name == wanted);
+            let mut found = after.over(true).filter(|(name, _)| *name == wanted);
             let first = found.next().map(|(_, value)| value);
             assert_eq!(found.next(), None, "{wanted} twice");
             first

@@ -26,4 +26,5 @@ mod rate_limits;
 mod replicas;
 mod request_ids;
 mod revocation;
+mod transport;
 mod well_known;
