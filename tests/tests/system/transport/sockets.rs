@@ -2,6 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_tests::account::Account;
+use portcullis_tests::raw;
 use portcullis_tests::scripted::{Arrival, ScriptedUpstream};
 use portcullis_tests::world::Door;
 use tokio::net::TcpStream;
@@ -139,18 +140,24 @@ async fn close_codes_arrive_both_ways(door: &Door, upstream: &ScriptedUpstream, 
 
 async fn an_upstream_may_refuse(door: &Door, upstream: &ScriptedUpstream, account: &Account) {
     let arriving = upstream.expect(PATH);
-    let request = request(door, account.access_token(), &[]);
-    let (refused, ()) = tokio::join!(tokio_tungstenite::connect_async(request), async {
+    let client = door.client();
+    let mut request = raw::head(&client, b"GET /api/ws");
+    let headers = format!(
+        "Authorization: Bearer {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        account.access_token()
+    );
+    request.extend(headers.bytes());
+    let (refused, ()) = tokio::join!(raw::exchange(&client, &request), async {
+        let arrival = arriving.await;
+        assert_eq!(arrival.header("upgrade"), ["websocket"]);
         let headers = "Content-Type: text/plain\r\nContent-Length: 4\r\nX-Own: 1\r\n";
-        arriving.await.answer("409 Conflict", headers, b"full").await;
+        arrival.answer("409 Conflict", headers, b"full").await;
     });
-    let Err(Error::Http(answer)) = refused else {
-        panic!("it was refused: {refused:?}")
-    };
-    assert_eq!(answer.status(), 409);
-    assert_eq!(answer.headers()["x-own"], "1");
-    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-    assert_eq!(answer.body().as_deref(), Some(&b"full"[..]));
+    let answer = refused.expect("an answer").expect(409);
+    assert_eq!(answer.header("x-own"), Some("1"));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(&answer.body[..], b"full");
 }
 
 async fn nobody_gets_that_far_without_a_good_token(door: &Door) {
