@@ -17,6 +17,7 @@ pub mod policy;
 pub mod request_id;
 pub mod revocations;
 pub mod token_cache;
+pub mod venue_roles;
 
 #[cfg(target_arch = "wasm32")]
 mod runtime;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::Mistakes;
-use super::parse::Table;
+use super::keys::Table;
 use crate::answer_rules::{AnswerRules, ResponseHeaders, is_token};
 use crate::cors::{ALWAYS_EXPOSED, Cors, DEFAULT_REQUEST_HEADERS};
 
@@ -46,19 +46,19 @@ const NOT_TO_BE_ADDED_UNDER: [&str; 5] = ["access-control-", "proxy-", "sec-", "
 impl AnswerRules {
     /// Takes the two keys out of `table`; `base` is what holds where it has none of them.
     pub(super) fn parse(table: &mut Table, base: &Self, mistakes: &mut Mistakes) -> Self {
-        let cors = match table.keys.remove("cors") {
+        let cors = match table.take("cors") {
             None => base.cors.clone(),
             Some(Value::Bool(false)) => None,
             Some(Value::Object(keys)) => {
                 let place = format!("{}, cors", table.place);
-                Some(parse_cors(&mut Table { place, keys }, mistakes))
+                Some(parse_cors(&mut Table::new(place, keys), mistakes))
             }
             Some(_) => {
                 mistakes.add(&table.place, "has a cors that is neither a table nor false");
                 None
             }
         };
-        let headers = match table.keys.remove("response_headers") {
+        let headers = match table.take("response_headers") {
             None => base.headers.clone(),
             Some(Value::Object(keys)) => {
                 let place = format!("{}, response_headers", table.place);
@@ -103,7 +103,7 @@ fn parse_cors(table: &mut Table, mistakes: &mut Mistakes) -> Cors {
             );
         }
     }
-    let credentials = match table.keys.remove("credentials") {
+    let credentials = match table.take("credentials") {
         None => false,
         Some(Value::Bool(credentials)) => credentials,
         Some(_) => {
@@ -134,8 +134,8 @@ fn parse_cors(table: &mut Table, mistakes: &mut Mistakes) -> Cors {
 }
 
 /// An array of texts, each there once; `None` where the key is not there.
-fn texts(table: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<Vec<String>> {
-    let value = table.keys.remove(key)?;
+fn texts(table: &mut Table, key: &'static str, mistakes: &mut Mistakes) -> Option<Vec<String>> {
+    let value = table.take(key)?;
     let texts: Option<Vec<String>> = value.as_array().and_then(|values| {
         let texts = values.iter().map(|value| value.as_str().map(str::to_owned));
         texts.collect()
@@ -156,7 +156,7 @@ fn texts(table: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<Vec<St
 }
 
 /// An array of header names, in lower case.
-fn names(table: &mut Table, key: &str, mistakes: &mut Mistakes) -> Option<Vec<String>> {
+fn names(table: &mut Table, key: &'static str, mistakes: &mut Mistakes) -> Option<Vec<String>> {
     let names = texts(table, key, mistakes)?;
     for name in &names {
         // With credentials a browser takes `*` for a name, without them for all there are.

@@ -3,7 +3,7 @@
 use js_sys::JsString;
 use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::{Headers, Request, Response};
 
 use super::SharedIdentity;
 use super::host::{self, ExecutionContext, HeaderTexts};
@@ -215,11 +215,7 @@ pub(super) fn set_cookies(response: &Response, lines: &[String]) -> Result<(), J
 /// Makes the platform's response. Where it will not make one, its error goes back in its place, and the
 /// platform answers 500.
 pub(super) fn respond(answer: &Answer<'_>) -> JsValue {
-    let made = js_sys::JSON::parse(&answer.init_json()).and_then(|init| {
-        let made = Response::new_with_opt_str_and_init(
-            answer.body.as_deref(),
-            init.unchecked_ref::<ResponseInit>(),
-        )?;
+    let made = host::answer(answer.status, &answer.header_text(), answer.body.as_deref()).and_then(|made| {
         set_cookies(&made, &answer.set_cookies)?;
         Ok(made)
     });

@@ -48,7 +48,10 @@ fn decided(ask: &Ask) -> Result<Option<Preflight>, ProblemCode> {
         Decision::Preflight(preflight) => Ok(Some(preflight)),
         Decision::Pass(_) => Ok(None),
         Decision::Refuse(refusal) => Err(refusal.code),
-        Decision::Verify(_) | Decision::FetchRevocations | Decision::Refresh(_) => {
+        Decision::Verify(_)
+        | Decision::FetchRevocations
+        | Decision::Refresh(_)
+        | Decision::AskVenueRoles(_) => {
             panic!("a credential was looked at")
         }
     }
@@ -59,8 +62,10 @@ fn preflight(ask: &Ask) -> Preflight {
 }
 
 fn headers(answer: &Answer<'_>) -> Value {
-    let init: Value = serde_json::from_str(&answer.init_json()).unwrap();
-    init["headers"].clone()
+    let headers = answer.headers.iter();
+    headers
+        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_ref())))
+        .collect()
 }
 
 #[test]

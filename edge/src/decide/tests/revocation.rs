@@ -28,6 +28,7 @@ fn decide_later(path: &str, revocations: &Revocations, later: i64) -> Result<Opt
         Decision::FetchRevocations => Err(None),
         Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) | Decision::Refresh(token) => panic!("{token} is known"),
+        Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }
 }
 
