@@ -120,12 +120,16 @@ async fn responses_lose_their_hop(client: &Client, upstream: &ScriptedUpstream) 
     let mut request = raw::head(client, b"GET /api/public/back");
     request.extend(b"\r\n");
     let (answer, ()) = tokio::join!(raw::exchange(client, &request), async {
-        let headers = "Connection: close, X-Secret, x-other\r\nX-Secret: 1\r\nX-Other: 1\r\nX-End: 1\r\n\
+        let headers = "Connection: close, X-Secret, x-other, x-request-id\r\nX-Secret: 1\r\nX-Other: 1\r\nX-End: 1\r\n\
              Keep-Alive: timeout=55\r\nProxy-Authenticate: Basic\r\nProxy-Connection: close\r\nTE: trailers\r\n\
              Proxy-Authentication-Info: x\r\nTrailer: X-Sum\r\nUpgrade: h2c\r\nContent-Length: 2\r\n";
         arriving.await.answer("200 OK", headers, b"ok").await;
     });
     let answer = answer.expect("an answer").expect(200);
+    assert!(
+        answer.header("x-request-id").is_some(),
+        "it is the edge's: {answer:?}"
+    );
     for name in [
         "x-secret",
         "x-other",
