@@ -189,7 +189,8 @@ fn answered(
         clean(&headers)?;
         // What opens a WebSocket is no answer that a browser would show or keep.
         if own.status() != SWITCHING_PROTOCOLS {
-            outbound::finish(headers.unchecked_ref(), pending.route, &pending.audience)?;
+            let (texts, id) = (headers.unchecked_ref(), &pending.request_id);
+            outbound::finish(texts, pending.route, id, &pending.audience)?;
         }
         if !pending.set_cookies.is_empty() && !yields(&headers) {
             set_cookies(&own, &pending.set_cookies)?;

@@ -72,9 +72,6 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
 
-    #[wasm_bindgen(method)]
-    pub(super) fn has(this: &HeaderTexts, name: &JsString) -> bool;
-
     #[wasm_bindgen(method, catch, js_name = delete)]
     pub(super) fn remove(this: &HeaderTexts, name: &JsString) -> Result<(), JsValue>;
 
@@ -121,6 +118,10 @@ extern "C" {
     /// The upstream's response as the client gets it.
     #[wasm_bindgen(catch)]
     pub(super) fn reply(response: &Response, request_id: &JsString) -> Result<Response, JsValue>;
+
+    /// Takes headers out of a response, and sets those (names and values in turn) of which there are none.
+    #[wasm_bindgen(catch)]
+    pub(super) fn complete(headers: &HeaderTexts, ended: &Array, missing: &Array) -> Result<(), JsValue>;
 }
 
 /// The time in seconds since the epoch.

@@ -6,26 +6,26 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::JsString;
+use js_sys::{Array, JsString};
+use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
 
-use super::host::HeaderTexts;
+use super::host::{self, HeaderTexts};
 use super::isolate::Isolate;
-use crate::answer_rules::{AnswerRules, HOP_BY_HOP, STRICT_TRANSPORT_SECURITY, named_by};
+use crate::answer_rules::{AnswerRules, HOP_BY_HOP, named_by};
 use crate::config::Config;
 use crate::cors::{Cors, NOT_THE_UPSTREAMS};
 
 thread_local! {
     static NAMES: Names = Names::new();
-    /// What each route adds, by its number.
-    static ADDITIONS: RefCell<Vec<Option<Rc<Additions>>>> = const { RefCell::new(Vec::new()) };
+    /// What becomes of the responses of each route, by its number.
+    static FINISHES: RefCell<Vec<Option<Rc<Finish>>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The names of headers that are looked at in each response.
+/// The names of headers that are looked at or set in a response.
 struct Names {
     connection: JsString,
-    hop_by_hop: [JsString; HOP_BY_HOP.len()],
-    not_the_upstreams: [JsString; NOT_THE_UPSTREAMS.len()],
+    request_id: JsString,
     vary: JsString,
     origin: JsString,
     allow_origin: JsString,
@@ -38,8 +38,7 @@ impl Names {
     fn new() -> Self {
         Self {
             connection: "connection".into(),
-            hop_by_hop: HOP_BY_HOP.map(JsString::from),
-            not_the_upstreams: NOT_THE_UPSTREAMS.map(JsString::from),
+            request_id: identity::REQUEST_ID.into(),
             vary: "vary".into(),
             origin: "Origin".into(),
             allow_origin: "access-control-allow-origin".into(),
@@ -50,32 +49,42 @@ impl Names {
     }
 }
 
-/// What a route adds to responses, on the JavaScript side.
-struct Additions {
-    /// Names and values.
-    headers: Vec<(JsString, JsString)>,
-    over_https: Vec<(JsString, JsString)>,
-    cors: Option<Sharing>,
+/// What becomes of a route's responses, on the JavaScript side.
+struct Finish {
+    /// The names of headers that end here.
+    ended: Array,
+    /// Names and values in turn of headers that are set where there is none of the name.
+    missing: Array,
+    /// The same over https.
+    missing_over_https: Array,
+    sharing: Option<Sharing>,
 }
 
-/// What the answer says to a page of another origin.
+/// What a response says to a page of another origin.
 struct Sharing {
     exposed: JsString,
     credentials: bool,
 }
 
-impl Additions {
-    fn of(rules: &AnswerRules) -> Self {
-        let texts = |is_wanted: fn(&str) -> bool| {
-            let headers = rules.headers.over(true).filter(|(name, _)| is_wanted(name));
+impl Finish {
+    fn by(rules: &AnswerRules) -> Self {
+        let not_the_upstreams: &[&str] = if rules.cors.is_some() {
+            &NOT_THE_UPSTREAMS
+        } else {
+            &[]
+        };
+        let ended = HOP_BY_HOP.iter().chain(not_the_upstreams);
+        let missing = |is_secure| {
+            let headers = rules.headers.over(is_secure);
             headers
-                .map(|(name, value)| (JsString::from(name), JsString::from(value)))
+                .flat_map(|(name, value)| [JsValue::from(name), value.into()])
                 .collect()
         };
         Self {
-            headers: texts(|name| name != STRICT_TRANSPORT_SECURITY),
-            over_https: texts(|name| name == STRICT_TRANSPORT_SECURITY),
-            cors: rules.cors.as_ref().map(|cors| Sharing {
+            ended: ended.map(|name| JsValue::from(*name)).collect(),
+            missing: missing(false),
+            missing_over_https: missing(true),
+            sharing: rules.cors.as_ref().map(|cors| Sharing {
                 exposed: JsString::from(cors.exposed.as_str()),
                 credentials: cors.credentials,
             }),
@@ -114,39 +123,53 @@ pub(super) fn rules_of(config: &Config, route: usize) -> &Rc<AnswerRules> {
         .map_or(&config.policy.answers, |route| &route.answers)
 }
 
-/// Takes out of an upstream's response what ends here, and adds what the route of this number adds.
-pub(super) fn finish(headers: &HeaderTexts, route: usize, audience: &Audience) -> Result<(), JsValue> {
-    let Some(additions) = additions_of(route) else {
+/// Takes out of an upstream's response what ends here, and adds what the route of this number adds. It has its request's
+/// id by then.
+pub(super) fn finish(
+    headers: &HeaderTexts,
+    route: usize,
+    request_id: &JsString,
+    audience: &Audience,
+) -> Result<(), JsValue> {
+    let Some(finish) = finish_of(route) else {
         return Ok(());
     };
     NAMES.with(|names| {
-        end_hop(headers, names)?;
-        let over_https = audience.is_secure.then_some(&additions.over_https);
-        for (name, value) in additions.headers.iter().chain(over_https.into_iter().flatten()) {
-            if !headers.has(name) {
-                headers.set(name, value)?;
-            }
+        if let Some(connection) = headers.get(&names.connection)? {
+            end_what_is_named(headers, names, &connection, request_id)?;
         }
-        match &additions.cors {
+        let missing = if audience.is_secure {
+            &finish.missing_over_https
+        } else {
+            &finish.missing
+        };
+        host::complete(headers, &finish.ended, missing)?;
+        match &finish.sharing {
             Some(sharing) => share(headers, names, sharing, &audience.origin),
             None => Ok(()),
         }
     })
 }
 
-fn end_hop(headers: &HeaderTexts, names: &Names) -> Result<(), JsValue> {
-    if let Some(connection) = headers.get(&names.connection)? {
-        for name in named_by(&connection) {
-            headers.remove(&JsString::from(name))?;
-        }
+fn end_what_is_named(
+    headers: &HeaderTexts,
+    names: &Names,
+    connection: &str,
+    request_id: &JsString,
+) -> Result<(), JsValue> {
+    let mut is_changed = false;
+    for name in named_by(connection) {
+        headers.remove(&JsString::from(name))?;
+        is_changed = true;
     }
-    names.hop_by_hop.iter().try_for_each(|name| headers.remove(name))
+    if is_changed {
+        // It may have been among them.
+        headers.set(&names.request_id, request_id)?;
+    }
+    Ok(())
 }
 
 fn share(headers: &HeaderTexts, names: &Names, sharing: &Sharing, origin: &JsValue) -> Result<(), JsValue> {
-    for name in &names.not_the_upstreams {
-        headers.remove(name)?;
-    }
     headers.append(&names.vary, &names.origin)?;
     if origin.is_undefined() {
         return Ok(());
@@ -159,15 +182,15 @@ fn share(headers: &HeaderTexts, names: &Names, sharing: &Sharing, origin: &JsVal
     Ok(())
 }
 
-fn additions_of(route: usize) -> Option<Rc<Additions>> {
-    ADDITIONS.with_borrow_mut(|known| {
+fn finish_of(route: usize) -> Option<Rc<Finish>> {
+    FINISHES.with_borrow_mut(|known| {
         if known.len() <= route {
             known.resize(route.saturating_add(1), None);
         }
         let place = known.get_mut(route)?;
         if place.is_none() {
             let config = Isolate::current().known_config()?;
-            *place = Some(Rc::new(Additions::of(rules_of(&config, route))));
+            *place = Some(Rc::new(Finish::by(rules_of(&config, route))));
         }
         place.clone()
     })

@@ -63,3 +63,11 @@ export function reply(response, requestId) {
   own.headers.set("x-request-id", requestId);
   return own;
 }
+
+/** Takes `ended` out of a response's headers, and sets of `missing` (names and values in turn) what is not there. */
+export function complete(headers, ended, missing) {
+  for (const name of ended) headers.delete(name);
+  for (let at = 0; at + 1 < missing.length; at += 2) {
+    if (!headers.has(missing[at])) headers.set(missing[at], missing[at + 1]);
+  }
+}
