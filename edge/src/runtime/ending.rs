@@ -12,12 +12,15 @@ use web_sys::{Headers, Response};
 use super::host::{self, Continuation, HeaderTexts};
 use super::inbound::{Inbound, log, respond, set_cookies};
 use super::isolate::Isolate;
+use super::outbound::{self, Audience};
 use crate::answer::Answer;
 use crate::browser;
 use crate::config::Upstream;
 use crate::decide::Refusal;
 use crate::log::Entry;
 use crate::policy::Route;
+
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 thread_local! {
     static CONTINUATIONS: Continuations = Continuations::new();
@@ -37,6 +40,7 @@ pub(super) struct Outgoing<'o> {
     pub(super) own: &'o str,
     /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it.
     pub(super) set_cookies: Vec<String>,
+    pub(super) audience: Audience,
 }
 
 impl Outgoing<'_> {
@@ -67,6 +71,8 @@ impl Outgoing<'_> {
                 self.route.number,
                 self.inbound.began,
                 &set_cookies,
+                &self.audience.origin,
+                self.audience.is_secure,
             )
         })
     }
@@ -80,6 +86,7 @@ struct Pending {
     /// When it came, in milliseconds since the epoch.
     began: f64,
     set_cookies: Vec<String>,
+    audience: Audience,
 }
 
 /// The functions that end a request, and what a request has that nobody vouches for. They are made once.
@@ -93,17 +100,18 @@ struct Continuations {
 impl Continuations {
     fn new() -> Self {
         let make = |end: fn(&Pending, JsValue) -> JsValue| {
-            let end = move |request_id, route, began, set_cookies: JsValue, response| {
+            let end = move |request_id, route, began, set_cookies: JsValue, origin, is_secure, response| {
                 let set_cookies = lines_of(&set_cookies);
                 let pending = Pending {
                     request_id,
                     route,
                     began,
                     set_cookies,
+                    audience: Audience { origin, is_secure },
                 };
                 end(&pending, response)
             };
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue) -> JsValue>::new(end)
+            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, bool, JsValue) -> JsValue>::new(end)
                 .into_js_value()
                 .unchecked_into()
         };
@@ -129,7 +137,17 @@ impl Pending {
             Some(&refusal.reason),
         );
         let request_id = String::from(&self.request_id);
-        respond(&Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone()))
+        let answer = Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone());
+        let Some(config) = Isolate::current().known_config() else {
+            return respond(&answer);
+        };
+        let Audience { origin, is_secure } = &self.audience;
+        let origin = origin.as_string();
+        respond(&answer.under(
+            outbound::rules_of(&config, self.route),
+            origin.as_deref(),
+            *is_secure,
+        ))
     }
 
     fn log(&self, decision: &str, status: u16, reason: Option<&str>) {
@@ -169,6 +187,10 @@ fn answered(
     let made = host::reply(&response, &pending.request_id).and_then(|own| {
         let headers = own.headers();
         clean(&headers)?;
+        // What opens a WebSocket is no answer that a browser would show or keep.
+        if own.status() != SWITCHING_PROTOCOLS {
+            outbound::finish(headers.unchecked_ref(), pending.route, &pending.audience)?;
+        }
         if !pending.set_cookies.is_empty() && !yields(&headers) {
             set_cookies(&own, &pending.set_cookies)?;
         }

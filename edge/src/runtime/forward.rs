@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 use super::ending::Outgoing;
 use super::inbound::Inbound;
 use super::isolate::Isolate;
+use super::outbound::Audience;
 use super::{Identity, SharedIdentity, host};
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
@@ -100,6 +101,7 @@ pub(super) fn forward(
         identity: identity.map(Identity::texts),
         own: &own,
         set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
+        audience: Audience::of(route.answers.cors.as_ref(), inbound.url(), || inbound.origin()),
     }
     .send()
 }

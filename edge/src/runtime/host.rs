@@ -71,6 +71,18 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(method)]
+    pub(super) fn has(this: &HeaderTexts, name: &JsString) -> bool;
+
+    #[wasm_bindgen(method, catch, js_name = delete)]
+    pub(super) fn remove(this: &HeaderTexts, name: &JsString) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn append(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn set(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
 }
 
 #[wasm_bindgen(module = "/src/runtime/platform.js")]
@@ -98,6 +110,8 @@ extern "C" {
         route: usize,
         began: f64,
         cookies: &JsValue,
+        origin: &JsValue,
+        is_secure: bool,
     ) -> Result<JsValue, JsValue>;
 
     /// A response of the edge's own. `headers` are names and values in turn, parted by line breaks.

@@ -29,10 +29,13 @@ export function headerNames(headers) {
  * for those that are set: `identity` (names and values in turn) and `own` (the same as one text, parted by line breaks,
  * which no header holds). Redirects are the client's to follow.
  *
- * What comes of it is handed on once, with `kept` before it: to `answered` the response, or `undefined` where its headers
+ * What comes of it is handed on once, with what follows them before it: to `answered` the response, or `undefined` where its headers
  * did not come in `milliseconds`; to `failed` nothing, where there was no response.
  */
-export function send(request, headers, url, removed, identity, own, milliseconds, answered, failed, requestId, route, began, cookies) {
+export function send(
+  request, headers, url, removed, identity, own, milliseconds, answered, failed,
+  requestId, route, began, cookies, origin, isSecure,
+) {
   const forwarded = new Headers(headers);
   if (removed !== "") for (const name of removed.split(",")) forwarded.delete(name);
   setAll(forwarded, identity);
@@ -49,8 +52,8 @@ export function send(request, headers, url, removed, identity, own, milliseconds
   });
   return outcome.then((response) =>
     response === null
-      ? failed(requestId, route, began, cookies)
-      : answered(requestId, route, began, cookies, response),
+      ? failed(requestId, route, began, cookies, origin, isSecure)
+      : answered(requestId, route, began, cookies, origin, isSecure, response),
   );
 }
 
