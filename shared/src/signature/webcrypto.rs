@@ -65,17 +65,17 @@ thread_local! {
     static WAITING: RefCell<Waiting> = RefCell::default();
     /// [`conclude`] for the host. There is one for all who wait: a closure for each would be registered with the garbage
     /// collector, which costs a sixth of the verdict.
-    static CONCLUDE: Function = Closure::<dyn Fn(u32, JsValue) -> JsValue>::new(conclude)
+    static CONCLUDE: Function = Closure::<dyn Fn(u32, JsValue) -> JsValue>::new(|number, verdict| conclude(number, &verdict))
         .into_js_value()
         .unchecked_into();
 }
 
 /// The host has given its verdict to whom the number belongs.
-fn conclude(number: u32, verdict: JsValue) -> JsValue {
+fn conclude(number: u32, verdict: &JsValue) -> JsValue {
     let Some((verified, then)) = WAITING.with_borrow_mut(|waiting| waiting.all.remove(&number)) else {
         return JsValue::UNDEFINED;
     };
-    then(if is_good(&verdict) {
+    then(if is_good(verdict) {
         Ok(verified)
     } else {
         Err(BAD_SIGNATURE)
