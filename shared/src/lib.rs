@@ -26,3 +26,4 @@ pub mod revocation;
 pub mod roles;
 pub mod signature;
 pub mod token;
+pub mod venue_roles;

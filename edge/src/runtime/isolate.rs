@@ -21,6 +21,7 @@ use crate::policy::Keeper;
 use crate::request_id;
 use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
+use crate::venue_roles::VenueRoles;
 
 /// The isolate's memory.
 #[derive(Default)]
@@ -33,6 +34,7 @@ pub(super) struct Isolate {
     fault_told: Cell<Option<i64>>,
     pub(super) keys: RefCell<KeyCache>,
     pub(super) revocations: RefCell<Revocations>,
+    pub(super) venue_roles: RefCell<VenueRoles>,
     imported: RefCell<Vec<(RsaVerifyingKey, Rc<WebCryptoKey>)>>,
     tokens: RefCell<TokenCache<SharedIdentity>>,
     random: RefCell<RandomPool>,

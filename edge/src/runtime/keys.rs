@@ -3,17 +3,16 @@
 use portcullis_shared::error::TokenError;
 use portcullis_shared::jwk::{JwkSet, MAX_SET_BYTES, RsaVerifyingKey};
 use portcullis_shared::signature::WebCryptoKey;
-use portcullis_shared::token::UnverifiedToken;
+use portcullis_shared::token::{UnverifiedToken, VerifiedToken};
 use std::rc::Rc;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, RequestInit, RequestRedirect, Response};
 
 use super::body;
 use super::host;
 use super::isolate::Isolate;
+use super::own::{self, Question};
 use super::{Identity, SharedIdentity};
-use crate::config::Config;
+use crate::config::{Config, KEY_SET_PATH};
 use crate::decide::TokenVerdict;
 use crate::key_cache::{Lookup, Settled};
 
@@ -41,11 +40,25 @@ pub(super) async fn verify(
         Err(NoKey::Unknown) => return TokenVerdict::Refused(TokenError::unknown_key()),
         Err(NoKey::Unavailable { retry_after }) => return TokenVerdict::NoKeys { retry_after },
     };
-    let claims = match key
-        .verify(unverified)
-        .await
-        .and_then(|token| token.check(&config.expectations, now))
-    {
+    let verified = key.verify(unverified).await;
+    conclude(isolate, config, token, version, verified, now)
+}
+
+/// The key of `kid` where nothing has to be waited for to get it.
+pub(super) fn at_hand(isolate: &Isolate, kid: &str, now: i64) -> Option<Rc<WebCryptoKey>> {
+    isolate.imported(isolate.keys.borrow().at_hand(kid, now)?)
+}
+
+/// What is to be thought of a token whose signature was looked at, while the key set of `version` was the least.
+pub(super) fn conclude(
+    isolate: &Isolate,
+    config: &Config,
+    token: &str,
+    version: u64,
+    verified: Result<VerifiedToken, TokenError>,
+    now: i64,
+) -> TokenVerdict<SharedIdentity> {
+    let claims = match verified.and_then(|token| token.check(&config.expectations, now)) {
         Ok(claims) => claims,
         Err(error) => return TokenVerdict::Refused(error),
     };
@@ -107,7 +120,7 @@ async fn find_key(
 
 async fn fetch_key(isolate: &Isolate, config: &Config, kid: &str, now: i64) -> Result<Published, NoKey> {
     let query = isolate.keys.borrow().query(kid);
-    let fetched = fetch_key_set(&format!("{}{query}", config.key_set_url())).await;
+    let fetched = fetch_key_set(isolate, config, query.as_deref()).await;
     let mut keys = isolate.keys.borrow_mut();
     match fetched {
         Ok(set) => keys.fetched(set, now),
@@ -132,14 +145,19 @@ fn published(isolate: &Isolate, settled: &Settled<'_>) -> Result<Published, NoKe
     }
 }
 
-async fn fetch_key_set(url: &str) -> Result<JwkSet, &'static str> {
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
-    let response: Response = JsFuture::from(host::ask(url, &init))
-        .await
-        .map_err(|_| "the origin did not answer")?
-        .unchecked_into();
+async fn fetch_key_set(
+    isolate: &Isolate,
+    config: &Config,
+    query: Option<&str>,
+) -> Result<JwkSet, &'static str> {
+    // Anybody may have the key set; but an origin that answers nobody else than the edge has to know who asks.
+    let question = Question {
+        path: KEY_SET_PATH,
+        query,
+        tag: None,
+        timeout: FETCH_TIMEOUT_MILLISECONDS,
+    };
+    let response = own::ask(isolate, config, &question).await?;
     if response.status() != 200 {
         return Err("the origin did not answer 200");
     }

@@ -64,6 +64,8 @@ fn end(ask: Ask, denials: &DenyCache, says: impl Fn(&Question) -> Count) -> End 
             Decision::Refuse(refusal) => Err(refusal),
             Decision::FetchRevocations => panic!("what was revoked is known"),
             Decision::Refresh(_) => panic!("there are no cookies"),
+            Decision::Preflight(_) => panic!("nobody asks beforehand"),
+            Decision::AskVenueRoles(_) => panic!("the token names all venues"),
         };
         return End {
             counted,
