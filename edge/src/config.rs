@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis_shared::claims::Expectations;
 use portcullis_shared::csrf::CsrfKey;
+use portcullis_shared::limited::LimitKey;
 use portcullis_shared::request_signature::SigningKey;
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub signing_key: SigningKey,
     /// The keys that CSRF tokens may have been made under: one for each signing key that edge and origin share.
     pub csrf_keys: Vec<CsrfKey>,
+    /// The key under which counts have their names: that of the key that signs, so a change of it begins all counts anew.
+    pub limit_key: LimitKey,
     /// Our own server.
     pub origin: Upstream,
     /// Which requests are logged.
@@ -91,6 +94,7 @@ impl Config {
             (Some(policy), Some(keys), Some(origin)) if mistakes.0.is_empty() => Ok(Self {
                 expectations: Expectations::new(policy.issuer.as_str(), policy.audience.as_str()),
                 policy,
+                limit_key: LimitKey::of(&keys.signing),
                 signing_key: keys.signing,
                 csrf_keys: keys.all.iter().map(CsrfKey::of).collect(),
                 origin,

@@ -9,6 +9,7 @@
 
 mod answers;
 mod keys;
+mod limits;
 mod parse;
 mod pattern;
 mod reach;
@@ -17,6 +18,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use parse::Mistakes;
 pub use requirement::{Demand, Requirement};
 
@@ -147,6 +149,8 @@ pub struct Route {
     /// The longest body that passes, in bytes. A body whose length is not declared does not pass: it could only be
     /// counted on its way, when the upstream has begun to act on it.
     pub max_body_bytes: Option<u64>,
+    /// What it counts.
+    pub limits: RouteLimits,
     /// What it adds to its answers.
     pub answers: Rc<AnswerRules>,
 }
@@ -172,6 +176,7 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    limits: Vec<Rc<Limit>>,
     /// What is added to answers that no route made.
     pub answers: Rc<AnswerRules>,
     /// One entry for each set of paths, narrower before wider.

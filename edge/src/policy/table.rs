@@ -19,6 +19,7 @@ impl Policy {
             Some(other)
                 if other.gate != route.gate
                     || other.destination != route.destination
+                    || other.limits != route.limits
                     || other.answers.cors != route.answers.cors =>
             {
                 Found::TwoReadings

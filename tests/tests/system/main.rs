@@ -12,6 +12,7 @@ mod api;
 mod auth;
 mod chromium;
 mod cookies;
+mod edge_limits;
 mod edge_signature;
 mod errors;
 mod flood;
