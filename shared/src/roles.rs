@@ -9,6 +9,16 @@ pub const WILDCARD: &str = "*";
 /// The role of an account that has no other.
 pub const CUSTOMER: &str = "customer";
 
+/// Every role there is.
+pub const ROLES: [&str; 6] = [
+    "admin",
+    "venue-owner",
+    "venue-manager",
+    "box-office",
+    "door-staff",
+    CUSTOMER,
+];
+
 /// The permissions of `role`; `None` for a role that does not exist. [`WILDCARD`] among them means all.
 #[must_use]
 pub fn permissions_of(role: &str) -> Option<&'static [&'static str]> {
@@ -50,7 +60,7 @@ pub fn grants<'p>(permissions: impl IntoIterator<Item = &'p str>, wanted: &str) 
 
 #[cfg(test)]
 mod tests {
-    use super::{grants, permissions_of};
+    use super::{ROLES, grants, permissions_of};
 
     fn role_grants(role: &str, wanted: &str) -> bool {
         permissions_of(role).is_some_and(|permissions| grants(permissions.iter().copied(), wanted))
@@ -66,6 +76,13 @@ mod tests {
         assert!(role_grants("door-staff", "tickets:validate"));
         assert!(!role_grants("door-staff", "tickets:sell"));
         assert!(!role_grants("customer", "tickets:view"));
+    }
+
+    #[test]
+    fn every_listed_role_has_permissions() {
+        for role in ROLES {
+            assert!(permissions_of(role).is_some(), "{role}");
+        }
     }
 
     #[test]

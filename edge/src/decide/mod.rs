@@ -31,7 +31,7 @@ use crate::path::Target;
 use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
 use caller::{Caller, Obstacle};
-pub use gate::{Asked, Finding, findings, venue_of};
+pub use gate::{Findings, findings, venue_of};
 pub use refusal::Refusal;
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.

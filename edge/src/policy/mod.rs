@@ -146,6 +146,14 @@ pub struct Route {
     pub max_body_bytes: Option<u64>,
 }
 
+impl Route {
+    /// The methods that it is for.
+    #[must_use]
+    pub const fn methods(&self) -> Methods {
+        self.methods
+    }
+}
+
 /// What the table says about a method and a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'p> {
