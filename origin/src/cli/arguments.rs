@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::policy::PolicyCommand;
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
 
 /// What `--help` begins with.
@@ -17,7 +18,7 @@ DATABASE_URL and REDIS_URL. Within a checkout of the project, commands talk to t
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong; \
+Exit codes: 0 done; 1 it failed, or the answer is no; 2 the command or the configuration is wrong; \
 3 it is too early for it.";
 
 /// The authentication server of Portcullis.
@@ -62,6 +63,12 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+
+    /// Look at the edge's table of routes, before it is deployed
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
 
     /// Look at tokens
