@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use portcullis_shared::identity;
 use portcullis_shared::problem::{PROBLEM_CONTENT_TYPE, Problem};
 
-use crate::decide::Refusal;
+use crate::answer_rules::AnswerRules;
+use crate::cors::PREFLIGHT_VARY;
+use crate::decide::{Preflight, Refusal};
 
 /// A response, before the platform's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Answer<'a> {
     /// The status code.
     pub status: u16,
     /// Header names, in lower case, and values.
-    pub headers: Vec<(&'static str, Cow<'a, str>)>,
+    pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// The body, where there is one.
     pub body: Option<String>,
     /// The values of its `Set-Cookie` headers.
@@ -57,6 +59,44 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The answer to a preflight: 204 with what the request to come may be, or the refusal without any of it.
+    #[must_use]
+    pub fn to_preflight(preflight: &'a Preflight, request_id: &'a str, is_secure: bool) -> Self {
+        let mut answer = match &preflight.outcome {
+            Err(refusal) => Self::refusing(refusal, request_id),
+            Ok(origin) => {
+                let mut headers = vec![
+                    ("cache-control", Cow::Borrowed("no-store")),
+                    (identity::REQUEST_ID, Cow::Borrowed(request_id)),
+                    ("access-control-allow-origin", Cow::Borrowed(origin.as_str())),
+                    (
+                        "access-control-allow-methods",
+                        Cow::Owned(preflight.route.methods.list()),
+                    ),
+                ];
+                if let Some(cors) = &preflight.route.answers.cors {
+                    let max_age = cors.max_age.to_string();
+                    headers.push((
+                        "access-control-allow-headers",
+                        Cow::Owned(cors.request_headers.join(", ")),
+                    ));
+                    headers.push(("access-control-max-age", Cow::Owned(max_age)));
+                    let credentials = cors.allowing_credentials();
+                    headers.extend(credentials.map(|(name, value)| (name, Cow::Borrowed(value))));
+                }
+                Self {
+                    status: 204,
+                    headers,
+                    body: None,
+                    set_cookies: Vec::new(),
+                }
+            }
+        };
+        answer.headers.push(("vary", Cow::Borrowed(PREFLIGHT_VARY)));
+        answer.add_missing(&preflight.route.answers, is_secure);
+        answer
+    }
+
     /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
     /// seconds, the knowledge of revocations is where that is more than it should be.
     #[must_use]
@@ -89,6 +129,27 @@ impl<'a> Answer<'a> {
         Self { set_cookies, ..self }
     }
 
+    /// The same answer with what goes with it by `rules`: security headers, and the leave of pages of `origin` to read it.
+    #[must_use]
+    pub fn under(mut self, rules: &'a AnswerRules, origin: Option<&'a str>, is_secure: bool) -> Self {
+        self.add_missing(rules, is_secure);
+        if let Some(cors) = &rules.cors {
+            let reading = origin.map(|origin| cors.reading(origin)).unwrap_or_default();
+            let reading = reading.into_iter().chain([("vary", "Origin")]);
+            self.headers
+                .extend(reading.map(|(name, value)| (name, Cow::Borrowed(value))));
+        }
+        self
+    }
+
+    fn add_missing(&mut self, rules: &'a AnswerRules, is_secure: bool) {
+        for (name, value) in rules.headers.over(is_secure) {
+            if self.headers.iter().all(|(own, _)| *own != name) {
+                self.headers.push((name, Cow::Borrowed(value)));
+            }
+        }
+    }
+
     /// Status and headers as the JSON of a `ResponseInit`: one text is cheaper to hand to the platform than a
     /// call for each header.
     #[must_use]
@@ -101,9 +162,8 @@ impl<'a> Answer<'a> {
             if at > 0 {
                 json.push(',');
             }
-            json.push('"');
-            json.push_str(name);
-            json.push_str("\":");
+            push_json_text(&mut json, name);
+            json.push(':');
             push_json_text(&mut json, value);
         }
         json.push_str("}}");

@@ -16,7 +16,8 @@ use crate::policy::{Mistakes, Policy};
 /// The upstream that is ours: it alone sees the product's cookies, and publishes the key set.
 pub const ORIGIN: &str = "origin";
 
-const KEY_SET_PATH: &str = "/.well-known/jwks.json";
+/// Where the origin publishes its key set.
+pub const KEY_SET_PATH: &str = "/.well-known/jwks.json";
 
 /// A configuration without mistakes.
 #[derive(Debug)]
@@ -147,12 +148,6 @@ impl Config {
         }
         self.upstreams.iter().find(|upstream| upstream.name == name)
     }
-
-    /// Where the key set is fetched.
-    #[must_use]
-    pub fn key_set_url(&self) -> String {
-        format!("{}{KEY_SET_PATH}", self.origin.base)
-    }
 }
 
 fn read_upstream(
@@ -262,10 +257,7 @@ mod tests {
     #[test]
     fn a_complete_configuration_is_read() {
         let config = Config::read(Some(POLICY), variable).unwrap();
-        assert_eq!(
-            config.key_set_url(),
-            "http://127.0.0.1:3001/.well-known/jwks.json"
-        );
+        assert_eq!(config.origin.base, "http://127.0.0.1:3001");
         assert_eq!(config.upstream("venue").unwrap().base, "https://venue.example");
         assert!(config.upstream("origin").unwrap().is_origin());
         assert!(!config.upstream("venue").unwrap().is_origin());

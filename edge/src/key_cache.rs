@@ -144,10 +144,10 @@ impl KeyCache {
     }
 
     /// What to tell the origin when fetching for `kid`, so that one that has not heard of the key or of the required
-    /// version yet looks again: the query of the key set's URL. It also keeps caches on the way from answering
+    /// version yet looks again: the query of the key set's URL, without a question mark. It also keeps caches on the way from answering
     /// with an older set.
     #[must_use]
-    pub fn query(&self, kid: &str) -> String {
+    pub fn query(&self, kid: &str) -> Option<String> {
         let version = self.minimum_version;
         let names_itself = !kid.is_empty()
             && kid.len() <= MAX_KID_BYTES
@@ -156,10 +156,10 @@ impl KeyCache {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'));
         let seeks_kid = names_itself && !self.has(kid);
         match (seeks_kid, version) {
-            (false, 0) => String::new(),
-            (false, version) => format!("?version={version}"),
-            (true, 0) => format!("?kid={kid}"),
-            (true, version) => format!("?kid={kid}&version={version}"),
+            (false, 0) => None,
+            (false, version) => Some(format!("version={version}")),
+            (true, 0) => Some(format!("kid={kid}")),
+            (true, version) => Some(format!("kid={kid}&version={version}")),
         }
     }
 

@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::json;
 
 use crate::browser::{Browser, assert_untouched, from_own_page, kept};
-use crate::common::TestServer;
+use crate::common::{TestServer, fresh_nonce};
 use crate::fixtures::{
     PASSWORD, assert_refused, audit_trail, body_of, count, execute, register, registration, server,
     without_limits,
@@ -41,7 +41,7 @@ async fn via_edge(server: &TestServer, key: (&str, &[u8]), request: RequestBuild
         headers: &[("x-auth-client-ip", "203.0.113.7")],
     };
     let key = SigningKey::new(key.0, key.1).unwrap();
-    let signature = sign(&signed, &key, "c0ffee", server.clock.now().timestamp());
+    let signature = sign(&signed, &key, &fresh_nonce(), server.clock.now().timestamp());
     let headers = request.headers_mut();
     headers.insert("signature-input", signature.signature_input.parse().unwrap());
     headers.insert("signature", signature.signature.parse().unwrap());

@@ -11,7 +11,7 @@ use portcullis_shared::request_signature::{SignedRequest, SigningKey, sign};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::common::{Settings, TestServer};
+use crate::common::{Settings, TestServer, fresh_nonce};
 
 const SECRET: &[u8; 32] = b"0mzH4Xr9dQ2vLw7TnBc5Ke8YpUa1Gs6J";
 const SECRET_BASE64: &str = "MG16SDRYcjlkUTJ2THc3VG5CYzVLZThZcFVhMUdzNko=";
@@ -72,7 +72,7 @@ fn signed(server: &TestServer, key: (&str, &[u8]), age: TimeDelta, path: &str) -
         headers: &headers,
     };
     let created = (server.clock.now() - age).timestamp();
-    let signature = sign(&request, &key, "c0ffee00-0000-4000-8000-000000000000", created);
+    let signature = sign(&request, &key, &fresh_nonce(), created);
     let mut builder = server.get(path);
     for (name, value) in headers {
         builder = builder.header(name, value);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use portcullis_origin::kernel::clock::Clock as _;
-use portcullis_shared::request_signature::{SignedRequest, SigningKey, sign};
+use portcullis_shared::request_signature::{SignatureHeaders, SignedRequest, SigningKey, sign, sign_own};
 use portcullis_shared::revocation::signature::{Content, SignedAnswer, verify};
 use portcullis_shared::revocation::{Cursor, FEED_PATH, Feed};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::common::{Settings, TestServer};
+use crate::common::{Settings, TestServer, fresh_nonce};
 use crate::fixtures::without_limits;
 
 const SECRETS: [(&str, &[u8; 32], &str); 2] = [
@@ -43,25 +43,36 @@ pub(crate) fn key(id: &str) -> SigningKey {
     SigningKey::new(id, *secret).unwrap()
 }
 
-/// A request for the feed, signed over `headers` too.
+/// A request of the edge itself for the feed, signed over `headers` too.
 pub(crate) fn request(
     server: &TestServer,
     key: &SigningKey,
     query: Option<&str>,
     headers: &[(&str, &str)],
 ) -> RequestBuilder {
-    let signature = sign(
-        &SignedRequest {
-            method: "GET",
-            authority: &server.address().to_string(),
-            path: FEED_PATH,
-            query,
-            headers,
-        },
-        key,
-        "c0ffee00-0000-4000-8000-000000000000",
-        server.clock.now().timestamp(),
-    );
+    signed_by(sign_own, server, key, query, headers)
+}
+
+/// Somebody's request for the feed that the edge passes on.
+pub(crate) fn forwarded(server: &TestServer, key: &SigningKey, headers: &[(&str, &str)]) -> RequestBuilder {
+    signed_by(sign, server, key, None, headers)
+}
+
+fn signed_by(
+    sign: fn(&SignedRequest<'_>, &SigningKey, &str, i64) -> SignatureHeaders,
+    server: &TestServer,
+    key: &SigningKey,
+    query: Option<&str>,
+    headers: &[(&str, &str)],
+) -> RequestBuilder {
+    let request = SignedRequest {
+        method: "GET",
+        authority: &server.address().to_string(),
+        path: FEED_PATH,
+        query,
+        headers,
+    };
+    let signature = sign(&request, key, &fresh_nonce(), server.clock.now().timestamp());
     let path = query.map_or_else(|| FEED_PATH.to_owned(), |query| format!("{FEED_PATH}?{query}"));
     let mut builder = server.get(&path);
     for (name, value) in headers {

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::common::TestServer;
-use crate::feed_reader::{believed, key, read, request, server, uuid};
+use crate::feed_reader::{believed, forwarded, key, read, request, server, uuid};
 use crate::fixtures::{
     DEFAULT_TENANT, assert_refused, audit_trail, count, execute, login, refresh, register, try_refresh,
 };
@@ -71,8 +71,10 @@ async fn nobody_but_the_edge_itself_is_told() {
     let forged = request(&server, &stranger, None, &[]).send().await.unwrap();
     assert_refused(forged, 401, "invalid_edge_signature").await;
     // A request that the edge has passed on for a client is not its own.
-    let forwarded = request(&server, &key("one"), None, &[("x-auth-client-ip", "203.0.113.7")]);
-    assert_refused(forwarded.send().await.unwrap(), 401, "invalid_edge_signature").await;
+    for client in [&[("x-auth-client-ip", "203.0.113.7")][..], &[]] {
+        let forwarded = forwarded(&server, &key("one"), client).send().await.unwrap();
+        assert_refused(forwarded, 401, "invalid_edge_signature").await;
+    }
     let person = register(&server, "ada@example.com").await;
     let bearer = server.get("/edge/revocations").bearer_auth(&person.access);
     assert_refused(bearer.send().await.unwrap(), 401, "invalid_edge_signature").await;

@@ -9,11 +9,12 @@ use super::refusal::Refusal;
 use crate::path::Target;
 use crate::policy::{Acr, Demand, Gate, Requirement, StepUp};
 
-/// Whether a request may pass: by nobody known where `claims` are absent.
+/// Whether a request may pass: by nobody known where `claims` are absent. `there` are the roles that are held at the venue
+/// of the gate, if it has one.
 pub(super) fn pass(
     gate: &Gate,
     claims: Option<&AccessClaims>,
-    target: &Target<'_>,
+    there: &[String],
     now: i64,
 ) -> Result<(), Refusal> {
     let Some(claims) = claims else {
@@ -23,8 +24,7 @@ pub(super) fn pass(
             Err(Refusal::no_token())
         };
     };
-    let held = Held::of(gate, claims, target);
-    meet(&gate.requirement, &held)?;
+    meet(&gate.requirement, &Held::of(gate, claims, there))?;
     gate.step_up
         .as_ref()
         .map_or(Ok(()), |wanted| step_up(wanted, claims, now))
@@ -47,7 +47,8 @@ pub struct Findings<'g> {
 /// look at any more. For explanations.
 #[must_use]
 pub fn findings<'g>(gate: &'g Gate, claims: &AccessClaims, target: &Target<'_>, now: i64) -> Findings<'g> {
-    let held = Held::of(gate, claims, target);
+    let there = venue_of(gate, target).and_then(|venue| claims.venues.get(venue));
+    let held = Held::of(gate, claims, there.map_or(&[], Vec::as_slice));
     let demands = gate.requirement.demands().iter();
     let step_up = gate.step_up.as_ref();
     let max_age = step_up.and_then(|wanted| wanted.max_age);
@@ -75,12 +76,12 @@ enum Held<'c> {
 }
 
 impl<'c> Held<'c> {
-    fn of(gate: &Gate, claims: &'c AccessClaims, target: &Target<'_>) -> Self {
+    const fn of(gate: &Gate, claims: &'c AccessClaims, there: &'c [String]) -> Self {
         if gate.venue.is_none() {
-            return Self::Globally(claims);
+            Self::Globally(claims)
+        } else {
+            Self::AtVenue(there)
         }
-        let roles = venue_of(gate, target).and_then(|venue| claims.venues.get(venue));
-        Self::AtVenue(roles.map_or(&[], Vec::as_slice))
     }
 
     fn meets(&self, demand: &Demand) -> bool {

@@ -7,6 +7,7 @@
 //! - Every route can be reached: one that narrower ones leave nothing for is a mistake.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod answers;
 mod keys;
 mod parse;
 mod pattern;
@@ -17,10 +18,12 @@ mod table;
 mod tests;
 
 pub use parse::Mistakes;
+pub(crate) use reach::EDGES_OWN_PATHS;
 pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
 
+use crate::answer_rules::AnswerRules;
 use pattern::Pattern;
 
 /// The methods the edge knows; anything else is a 405 wherever the path is known.
@@ -134,7 +137,8 @@ pub struct Route {
     pub number: usize,
     /// The path pattern as the table spells it; the name of the route in logs.
     pub path: String,
-    methods: Methods,
+    /// The methods that it takes.
+    pub methods: Methods,
     /// What it demands.
     pub gate: Gate,
     /// Where it leads.
@@ -144,6 +148,8 @@ pub struct Route {
     /// The longest body that passes, in bytes. A body whose length is not declared does not pass: it could only be
     /// counted on its way, when the upstream has begun to act on it.
     pub max_body_bytes: Option<u64>,
+    /// What it adds to its answers.
+    pub answers: Rc<AnswerRules>,
 }
 
 impl Route {
@@ -175,6 +181,8 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    /// What is added to answers that no route made.
+    pub answers: Rc<AnswerRules>,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

@@ -9,6 +9,7 @@ use super::keys::Table;
 use super::pattern::Relation;
 use super::requirement::{parse_requirement, parse_step_up, parse_venue};
 use super::{Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, reach};
+use crate::answer_rules::AnswerRules;
 
 /// How long an upstream may take to answer where the route does not say, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
@@ -78,6 +79,7 @@ impl Policy {
                 Vec::new()
             }
         };
+        let answers = Rc::new(AnswerRules::parse(&mut table, &AnswerRules::strict(), mistakes));
         table.refuse_the_rest(mistakes);
 
         let mut parsed = Vec::new();
@@ -86,7 +88,8 @@ impl Policy {
             let place = format!("route {number}");
             match route {
                 Value::Object(keys) => {
-                    parsed.extend(parse_route(number, &mut Table::new(place, keys), mistakes));
+                    let table = &mut Table::new(place, keys);
+                    parsed.extend(parse_route(number, table, &answers, mistakes));
                 }
                 _ => mistakes.add(&place, "is not a table"),
             }
@@ -95,6 +98,7 @@ impl Policy {
         Some(Self {
             issuer: issuer?,
             audience: audience?,
+            answers,
             entries,
         })
     }
@@ -146,6 +150,7 @@ fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Ve
 fn parse_route(
     number: usize,
     table: &mut Table,
+    answers: &Rc<AnswerRules>,
     mistakes: &mut Mistakes,
 ) -> Option<(String, Pattern, Route)> {
     let path = table.required_text("path", mistakes);
@@ -180,6 +185,7 @@ fn parse_route(
             "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
         );
     }
+    let answers = AnswerRules::parse_for_route(table, answers, mistakes);
     table.refuse_the_rest(mistakes);
     let gate = Gate {
         requirement: requirement?,
@@ -195,6 +201,7 @@ fn parse_route(
         destination: destination?,
         timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         max_body_bytes,
+        answers,
     };
     Some((table.place.clone(), pattern?, route))
 }

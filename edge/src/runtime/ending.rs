@@ -13,11 +13,14 @@ use web_sys::{Headers, Response, ResponseInit};
 use super::host::{self, Continuation, HeaderTexts, Outcome};
 use super::inbound::{log, respond, set_cookies};
 use super::isolate::Isolate;
+use super::outbound::{self, Audience};
 use crate::answer::Answer;
 use crate::browser;
 use crate::config::Upstream;
 use crate::decide::Refusal;
 use crate::log::Entry;
+
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 thread_local! {
     static REQUEST_ID: JsString = JsString::from(identity::REQUEST_ID);
@@ -35,6 +38,7 @@ pub(super) struct Pending {
     pub(super) timer: JsValue,
     /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it.
     pub(super) set_cookies: Vec<String>,
+    pub(super) audience: Audience,
 }
 
 /// The functions that end a request. They are made once.
@@ -47,7 +51,14 @@ struct Continuations {
 impl Continuations {
     fn new() -> Self {
         let make = |end: fn(&Pending, JsValue) -> JsValue| {
-            let end = move |request_id, route, began, timer: JsValue, set_cookies: JsValue, outcome| {
+            let end = move |request_id,
+                            route,
+                            began,
+                            timer: JsValue,
+                            set_cookies: JsValue,
+                            origin,
+                            is_secure,
+                            outcome| {
                 host::clear_timeout(&timer);
                 let set_cookies = lines_of(&set_cookies);
                 let pending = Pending {
@@ -56,12 +67,15 @@ impl Continuations {
                     began,
                     timer,
                     set_cookies,
+                    audience: Audience { origin, is_secure },
                 };
                 end(&pending, outcome)
             };
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue>::new(end)
-                .into_js_value()
-                .unchecked_into()
+            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue, bool, JsValue) -> JsValue>::new(
+                end,
+            )
+            .into_js_value()
+            .unchecked_into()
         };
         Self {
             answered_by_origin: make(|pending, response| answered(pending, response, |_| Ok(()), yields)),
@@ -87,7 +101,18 @@ impl Pending {
         CONTINUATIONS.with(|continuations| {
             let bind = |continuation: &Continuation| {
                 let (id, route, began) = (&self.request_id, self.route, self.began);
-                continuation.with(&JsValue::UNDEFINED, id, route, began, &self.timer, &set_cookies)
+                let Audience { origin, is_secure } = &self.audience;
+                let (timer, cookies) = (&self.timer, &set_cookies);
+                continuation.with(
+                    &JsValue::UNDEFINED,
+                    id,
+                    route,
+                    began,
+                    timer,
+                    cookies,
+                    origin,
+                    *is_secure,
+                )
             };
             let answered = if upstream.is_origin() {
                 &continuations.answered_by_origin
@@ -105,7 +130,17 @@ impl Pending {
             Some(&refusal.reason),
         );
         let request_id = String::from(&self.request_id);
-        respond(&Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone()))
+        let answer = Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone());
+        let Some(config) = Isolate::current().known_config() else {
+            return respond(&answer);
+        };
+        let Audience { origin, is_secure } = &self.audience;
+        let origin = origin.as_string();
+        respond(&answer.under(
+            outbound::rules_of(&config, self.route),
+            origin.as_deref(),
+            *is_secure,
+        ))
     }
 
     fn log(&self, decision: &str, status: u16, reason: Option<&str>) {
@@ -148,6 +183,10 @@ fn answered(
             let headers = own.headers();
             clean(&headers)?;
             let texts: &HeaderTexts = headers.unchecked_ref();
+            // What opens a WebSocket is no answer that a browser would show or keep.
+            if own.status() != SWITCHING_PROTOCOLS {
+                outbound::finish(texts, pending.route, &pending.audience)?;
+            }
             REQUEST_ID.with(|name| texts.set(name, &pending.request_id))?;
             if !pending.set_cookies.is_empty() && !yields(&headers) {
                 set_cookies(&own, &pending.set_cookies)?;

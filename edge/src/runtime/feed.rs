@@ -3,15 +3,14 @@
 //! Invariant: whatever comes back is believed under its signature only, be it from the origin or from the copy.
 
 use js_sys::{Object, Uint8Array};
-use portcullis_shared::identity;
-use portcullis_shared::request_signature::{SignedRequest, sign};
 use portcullis_shared::revocation::signature::{Content, SignedAnswer, verify};
 use portcullis_shared::revocation::{FEED_PATH, Feed, MAX_FEED_BYTES};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Headers, RequestInit, RequestRedirect, Response, ResponseInit};
+use web_sys::{Headers, Response, ResponseInit};
 
 use super::isolate::Isolate;
+use super::own::{self, Question};
 use super::{body, host};
 use crate::config::Config;
 use crate::revocations::Outlook;
@@ -68,19 +67,8 @@ async fn renew(isolate: &Isolate, config: &Config) {
         Some((cursor, tag)) => (Some(format!("cursor={cursor}")), Some(tag.as_str())),
         None => (None, None),
     };
-    let mut url = format!("{}{FEED_PATH}", config.origin.base);
-    if let Some(query) = &query {
-        url.push('?');
-        url.push_str(query);
-    }
-    if let Some(copy) = find_copy(&url).await
-        && isolate.take_in(config, &copy).is_ok()
-        && isolate.revocations.borrow().outlook(host::seconds()) == Outlook::Fresh
-    {
-        return;
-    }
     let question = Question {
-        url: &url,
+        path: FEED_PATH,
         query: query.as_deref(),
         tag,
         timeout: match age {
@@ -88,6 +76,13 @@ async fn renew(isolate: &Isolate, config: &Config) {
             Some(_) | None => MUCH_TIMEOUT_MILLISECONDS,
         },
     };
+    let url = question.url(config);
+    if let Some(copy) = find_copy(&url).await
+        && isolate.take_in(config, &copy).is_ok()
+        && isolate.revocations.borrow().outlook(host::seconds()) == Outlook::Fresh
+    {
+        return;
+    }
     match fetch(isolate, config, &question).await {
         Ok(answer) => match isolate.take_in(config, &answer) {
             Ok(()) => keep_copy(&url, &answer).await,
@@ -150,50 +145,8 @@ impl Isolate {
     }
 }
 
-/// What the origin is asked.
-struct Question<'q> {
-    url: &'q str,
-    query: Option<&'q str>,
-    /// The entity tag of what is known.
-    tag: Option<&'q str>,
-    /// In milliseconds.
-    timeout: u32,
-}
-
 async fn fetch(isolate: &Isolate, config: &Config, question: &Question<'_>) -> Result<Answer, &'static str> {
-    const UNBUILT: &str = "the request could not be built";
-    let id = isolate.new_id();
-    let signature = sign(
-        &SignedRequest {
-            method: "GET",
-            authority: &config.origin.authority,
-            path: FEED_PATH,
-            query: question.query,
-            headers: &[],
-        },
-        &config.signing_key,
-        &isolate.new_id(),
-        host::seconds(),
-    );
-    let headers = Headers::new().map_err(|_| UNBUILT)?;
-    for (name, value) in [
-        (identity::REQUEST_ID, id.as_str()),
-        ("signature-input", &signature.signature_input),
-        ("signature", &signature.signature),
-    ] {
-        headers.set(name, value).map_err(|_| UNBUILT)?;
-    }
-    if let Some(tag) = question.tag {
-        headers.set("if-none-match", tag).map_err(|_| UNBUILT)?;
-    }
-    let init = RequestInit::new();
-    init.set_headers(&headers);
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(question.timeout)));
-    let response: Response = JsFuture::from(host::ask(question.url, &init))
-        .await
-        .map_err(|_| "the origin did not answer")?
-        .unchecked_into();
+    let response = own::ask(isolate, config, question).await?;
     match response.status() {
         200 | 304 => read(&response).await,
         _ => Err("the origin answered neither 200 nor 304"),

@@ -13,6 +13,7 @@ use super::ending::Pending;
 use super::host::{self, HeaderTexts};
 use super::inbound::Inbound;
 use super::isolate::Isolate;
+use super::outbound::Audience;
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
 use crate::decide::{Pass, RequestView as _};
@@ -135,6 +136,7 @@ pub(super) fn forward(
         began: inbound.began,
         timer,
         set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
+        audience: Audience::of(route.answers.cors.as_ref(), inbound.url(), || inbound.origin()),
     };
     Ok(pending.after(&outcome, upstream))
 }

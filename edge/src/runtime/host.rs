@@ -74,7 +74,7 @@ extern "C" {
     pub(super) type Continuation;
 
     /// The function with its first arguments in place: the request's id, its route's number, its arrival, its
-    /// timer, and the cookies that its response sets.
+    /// timer, the cookies that its response sets, the origin that may read it, and whether it came by https.
     #[wasm_bindgen(method, js_name = bind)]
     pub(super) fn with(
         this: &Continuation,
@@ -84,6 +84,8 @@ extern "C" {
         began: f64,
         timer: &JsValue,
         cookies: &JsValue,
+        origin: &JsValue,
+        is_secure: bool,
     ) -> Continuation;
 
     /// The values of all `Set-Cookie` headers.
@@ -102,6 +104,15 @@ extern "C" {
 
     #[wasm_bindgen(method, catch)]
     pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(method)]
+    pub(super) fn has(this: &HeaderTexts, name: &JsString) -> bool;
+
+    #[wasm_bindgen(method, catch, js_name = delete)]
+    pub(super) fn remove(this: &HeaderTexts, name: &JsString) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn append(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
 
     #[wasm_bindgen(method, catch)]
     pub(super) fn set(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;

@@ -5,15 +5,14 @@ use portcullis_shared::jwk::{JwkSet, MAX_SET_BYTES, RsaVerifyingKey};
 use portcullis_shared::signature::WebCryptoKey;
 use portcullis_shared::token::UnverifiedToken;
 use std::rc::Rc;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, RequestInit, RequestRedirect, Response};
 
 use super::body;
 use super::host;
 use super::isolate::Isolate;
+use super::own::{self, Question};
 use super::{Identity, SharedIdentity};
-use crate::config::Config;
+use crate::config::{Config, KEY_SET_PATH};
 use crate::decide::TokenVerdict;
 use crate::key_cache::{Lookup, Settled};
 
@@ -107,7 +106,7 @@ async fn find_key(
 
 async fn fetch_key(isolate: &Isolate, config: &Config, kid: &str, now: i64) -> Result<Published, NoKey> {
     let query = isolate.keys.borrow().query(kid);
-    let fetched = fetch_key_set(&format!("{}{query}", config.key_set_url())).await;
+    let fetched = fetch_key_set(isolate, config, query.as_deref()).await;
     let mut keys = isolate.keys.borrow_mut();
     match fetched {
         Ok(set) => keys.fetched(set, now),
@@ -132,14 +131,19 @@ fn published(isolate: &Isolate, settled: &Settled<'_>) -> Result<Published, NoKe
     }
 }
 
-async fn fetch_key_set(url: &str) -> Result<JwkSet, &'static str> {
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(FETCH_TIMEOUT_MILLISECONDS)));
-    let response: Response = JsFuture::from(host::ask(url, &init))
-        .await
-        .map_err(|_| "the origin did not answer")?
-        .unchecked_into();
+async fn fetch_key_set(
+    isolate: &Isolate,
+    config: &Config,
+    query: Option<&str>,
+) -> Result<JwkSet, &'static str> {
+    // Anybody may have the key set; but an origin that answers nobody else than the edge has to know who asks.
+    let question = Question {
+        path: KEY_SET_PATH,
+        query,
+        tag: None,
+        timeout: FETCH_TIMEOUT_MILLISECONDS,
+    };
+    let response = own::ask(isolate, config, &question).await?;
     if response.status() != 200 {
         return Err("the origin did not answer 200");
     }

@@ -14,9 +14,12 @@ mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod outbound;
+mod own;
 mod random;
 mod session;
 mod task;
+mod venue_roles;
 
 use std::rc::Rc;
 
@@ -31,6 +34,7 @@ use crate::config::Config;
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::Destination;
 use crate::revocations::Outlook;
+use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
 
@@ -68,7 +72,8 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
     }
 }
 
-/// How often a request may find that something is lacking: its revocations, its token, its session, and each once more.
+/// How often a request may find that something is lacking: its revocations, its token, its session, its venue, and each once
+/// more.
 const MOST_ROUNDS: usize = 8;
 
 /// What came of one attempt to decide.
@@ -77,6 +82,7 @@ enum Step {
     Verify(String),
     FetchRevocations,
     Refresh(String),
+    AskVenueRoles(Question),
 }
 
 /// Handles one request: the result is a response, or a promise of one.
@@ -115,6 +121,8 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
                 verdict = None;
                 inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
             }
+            // What came of it is in the isolate: an answer, or a pause before the next question.
+            Step::AskVenueRoles(question) => venue_roles::make_known(isolate, config, &question).await,
         }
         inbound.look_at_the_clock();
         let now = inbound.now();
@@ -141,17 +149,23 @@ fn step(
         let knowledge = Knowledge {
             policy: &config.policy,
             revocations: &isolate.revocations.borrow(),
+            venue_roles: &isolate.venue_roles.borrow(),
             csrf_keys: &config.csrf_keys,
         };
         decide(inbound, &knowledge, known, inbound.now())
     };
     let pass = match decision {
-        Decision::Pass(pass) => pass,
+        Decision::Pass(pass) => venue_roles::naming(pass),
         Decision::Verify(token) => return Step::Verify(token.to_owned()),
         Decision::FetchRevocations => return Step::FetchRevocations,
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
+        Decision::AskVenueRoles(question) => return Step::AskVenueRoles(question),
         Decision::Refuse(refusal) => {
             return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
+        }
+        Decision::Preflight(preflight) => {
+            let is_logged = config.log_requests.covers(preflight.outcome.is_err());
+            return Step::Respond(inbound.preflight(&preflight, is_logged));
         }
     };
     if pass.identity.is_some() {

@@ -10,6 +10,7 @@ mod environment;
 mod keys;
 mod migrate;
 mod policy;
+mod roles;
 mod serve;
 mod token;
 mod users;
@@ -99,6 +100,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         }
         Command::Keys { command } => keys::run(load()?, command),
         Command::Policy { command } => policy::run(load, command),
+        Command::Roles { command } => roles::run(load()?, command),
         Command::Token {
             command: TokenCommand::Explain { token, json },
         } => token::explain(load()?, token, json),

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
-use portcullis_shared::request_signature::{self, SIGNED_HEADERS, SignedRequest, SigningKey};
+use portcullis_shared::request_signature::{self, Purpose, SIGNED_HEADERS, SignedRequest, SigningKey};
 
 use crate::kernel::time::Timestamp;
 
@@ -24,9 +24,9 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
     let (mut parts, body) = request.into_parts();
     let claims_a_signature =
         parts.headers.contains_key("signature-input") || parts.headers.contains_key("signature");
-    let key = if claims_a_signature {
+    let signed = if claims_a_signature {
         match verify(&parts, &app.config().edge_keys, app.clock().now()) {
-            Ok(key) => Some(key),
+            Ok(signed) => Some(signed),
             Err(problem) => return problem.into_response(),
         }
     } else {
@@ -35,11 +35,12 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
         }
         None
     };
-    match RequestContext::new(&app, &parts, key.as_ref().map(|key| key.keyid.clone())) {
+    let keyid = signed.as_ref().map(|signed| signed.key.keyid.clone());
+    match RequestContext::new(&app, &parts, keyid) {
         Ok(context) => {
             parts.extensions.insert(context);
-            if let Some(key) = key {
-                parts.extensions.insert(EdgeKey(key));
+            if let Some(signed) = signed {
+                parts.extensions.insert(signed);
             }
             next.run(Request::from_parts(parts, body)).await
         }
@@ -47,12 +48,16 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
     }
 }
 
-/// The key that the edge signed a request with.
+/// What a signature that holds says of its request.
 #[derive(Clone)]
-struct EdgeKey(SigningKey);
+struct Signed {
+    key: SigningKey,
+    purpose: Purpose,
+}
 
-/// A request of the edge itself, such as for the revocation feed: signed, and not forwarded for a client. An extractor,
-/// so that a handler that has one answers nobody else; it comes before those that read what was sent.
+/// A request of the edge itself, such as for the revocation feed: signed as its own, which nothing is that the edge
+/// forwards, whatever its route table says. An extractor, so that a handler that has one answers nobody else; it comes
+/// before those that read what was sent.
 pub struct OfTheEdge {
     /// The key that the request was signed with, and that its answer is to be signed with.
     pub key: SigningKey,
@@ -62,18 +67,23 @@ impl<S: Sync> FromRequestParts<S> for OfTheEdge {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        // What the edge forwards it signs too, and a route table that forwards too much must not make it a deputy.
-        let is_forwarded = parts.headers.contains_key(identity::CLIENT_IP);
-        match parts.extensions.get::<EdgeKey>() {
-            Some(EdgeKey(key)) if !is_forwarded => Ok(Self { key: key.clone() }),
-            Some(_) | None => Err(Problem::new(ProblemCode::InvalidEdgeSignature)
+        match parts.extensions.get::<Signed>() {
+            Some(Signed {
+                key,
+                purpose: Purpose::Own,
+            }) => Ok(Self { key: key.clone() }),
+            Some(Signed {
+                purpose: Purpose::Forwarded,
+                ..
+            })
+            | None => Err(Problem::new(ProblemCode::InvalidEdgeSignature)
                 .detail("Only the edge may ask for this, and not on behalf of a client.")),
         }
     }
 }
 
-/// Verifies the signature and says with which of the keys it was made.
-fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<SigningKey, Problem> {
+/// Verifies the signature and says with which of the keys it was made, and in whose name.
+fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<Signed, Problem> {
     let refused = || {
         Problem::new(ProblemCode::InvalidEdgeSignature)
             .detail("The request claims to come from the edge, but its signature does not hold.")
@@ -108,5 +118,8 @@ fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<SigningK
     )
     .map_err(|error| refused().caused_by(error))?;
     let key = keys.iter().find(|key| key.keyid == parameters.keyid);
-    key.cloned().ok_or_else(refused)
+    Ok(Signed {
+        key: key.cloned().ok_or_else(refused)?,
+        purpose: parameters.purpose,
+    })
 }

@@ -4,9 +4,16 @@ mod clock;
 mod database;
 mod server;
 
+use portcullis_origin::kernel::random::{self, SystemEntropy};
+
 pub(crate) use clock::TestClock;
 pub(crate) use database::{TestDatabase, redis_url};
 pub(crate) use server::{Settings, TestServer, raw_exchange};
+
+/// A nonce that no other request has.
+pub(crate) fn fresh_nonce() -> String {
+    format!("{:032x}", u128::from_ne_bytes(random::bytes(&SystemEntropy)))
+}
 
 /// Polls until the condition holds; fails after half a minute.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {

@@ -1,9 +1,11 @@
-//! HTTP message signatures (RFC 9421) between the edge and the origin: HMAC-SHA256, tag `portcullis-edge`.
+//! HTTP message signatures (RFC 9421) between the edge and the origin: HMAC-SHA256, tag `portcullis-edge` on what the
+//! edge forwards and `portcullis-edge-own` on what it asks by itself.
 //!
 //! Invariants: both ends build the signature base with the same function; a request is signed over its method,
 //! authority, path, query and every header of [`SIGNED_HEADERS`] that it has, so none of them can be added,
-//! removed or changed on the way; a signature lives at most [`LIFETIME_SECONDS`]. Field values come from an
-//! HTTP library and hold no line breaks.
+//! removed or changed on the way; a signature lives at most [`LIFETIME_SECONDS`]. The tag is signed too, so that a
+//! forwarded request never passes for one of the edge's own. The body is not covered: it is streamed, and not known
+//! when the headers leave. Field values come from an HTTP library and hold no line breaks.
 
 mod base;
 mod verify;
@@ -19,6 +21,26 @@ use zeroize::Zeroizing;
 
 use crate::identity;
 pub use verify::{RequestSignatureError, SignatureParameters, verify};
+
+/// In whose name the edge signs a request; the `tag` of the signature (RFC 9421 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody's request that the edge passes on, or asks in that caller's name.
+    Forwarded,
+    /// A request of the edge itself, which nobody from outside can cause to look like this.
+    Own,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Forwarded, Self::Own];
+
+    const fn tag(self) -> &'static str {
+        match self {
+            Self::Forwarded => "portcullis-edge",
+            Self::Own => "portcullis-edge-own",
+        }
+    }
+}
 
 /// The headers a signature covers where the request has them, in the order it names them: the identity headers, and
 /// the credential itself.
@@ -54,7 +76,6 @@ pub const LIFETIME_SECONDS: i64 = 30;
 pub const CLOCK_SKEW_SECONDS: i64 = 5;
 
 const LABEL: &str = "edge";
-const TAG: &str = "portcullis-edge";
 const ALGORITHM: &str = "hmac-sha256";
 const MIN_SECRET_BYTES: usize = 32;
 const BLOCK_BYTES: usize = 64;
@@ -147,20 +168,42 @@ pub struct SignatureHeaders {
     pub signature: String,
 }
 
-/// Signs `request`. `nonce` is base64url or a UUID, unique to the request (characters outside `A-Z a-z 0-9 _ -`
-/// are left out); `created` is now, in seconds since the epoch.
+/// Signs a request that the edge forwards. `nonce` is base64url or a UUID, unique to the request (characters outside
+/// `A-Z a-z 0-9 _ -` are left out); `created` is now, in seconds since the epoch.
 #[must_use]
 pub fn sign(request: &SignedRequest<'_>, key: &SigningKey, nonce: &str, created: i64) -> SignatureHeaders {
+    sign_for(Purpose::Forwarded, request, key, nonce, created)
+}
+
+/// Signs a request of the edge itself, as [`sign`] does others.
+#[must_use]
+pub fn sign_own(
+    request: &SignedRequest<'_>,
+    key: &SigningKey,
+    nonce: &str,
+    created: i64,
+) -> SignatureHeaders {
+    sign_for(Purpose::Own, request, key, nonce, created)
+}
+
+fn sign_for(
+    purpose: Purpose,
+    request: &SignedRequest<'_>,
+    key: &SigningKey,
+    nonce: &str,
+    created: i64,
+) -> SignatureHeaders {
     let nonce: String = nonce
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         .collect();
     let covered = base::components(request);
     let parameters = format!(
-        "({names});created={created};expires={expires};nonce=\"{nonce}\";keyid=\"{keyid}\";alg=\"{ALGORITHM}\";tag=\"{TAG}\"",
+        "({names});created={created};expires={expires};nonce=\"{nonce}\";keyid=\"{keyid}\";alg=\"{ALGORITHM}\";tag=\"{tag}\"",
         names = base::quoted(&covered),
         expires = created.saturating_add(LIFETIME_SECONDS),
         keyid = key.keyid,
+        tag = purpose.tag(),
     );
     let mac = key
         .mac(&base::signature_base(request, &covered, &parameters))

@@ -5,12 +5,15 @@ use sfv::{BareItem, Dictionary, FieldType as _, InnerList, Item, ListEntry, Pars
 
 use super::base::{DERIVED, components, signature_base, values};
 use super::{
-    ALGORITHM, CLOCK_SKEW_SECONDS, LABEL, LIFETIME_SECONDS, SIGNED_HEADERS, SignedRequest, SigningKey, TAG,
+    ALGORITHM, CLOCK_SKEW_SECONDS, LABEL, LIFETIME_SECONDS, Purpose, SIGNED_HEADERS, SignedRequest,
+    SigningKey,
 };
 
 /// What a verified signature said about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureParameters {
+    /// In whose name the request was signed.
+    pub purpose: Purpose,
     /// The key that signed.
     pub keyid: String,
     /// When, in seconds since the epoch.
@@ -173,10 +176,10 @@ fn read_parameters(input: &InnerList) -> Result<SignatureParameters, RequestSign
     if input.params.contains_key("alg") && text("alg")? != ALGORITHM {
         return Err(RequestSignatureError::Parameter("alg"));
     }
-    if text("tag")? != TAG {
-        return Err(RequestSignatureError::Parameter("tag"));
-    }
+    let tag = text("tag")?;
+    let purpose = Purpose::ALL.into_iter().find(|purpose| purpose.tag() == tag);
     Ok(SignatureParameters {
+        purpose: purpose.ok_or(RequestSignatureError::Parameter("tag"))?,
         keyid: text("keyid")?.to_owned(),
         created: time("created")?,
         expires: time("expires")?,

@@ -6,7 +6,8 @@ mod coverage;
 mod refusals;
 
 use portcullis_shared::request_signature::{
-    RequestSignatureError, SignatureHeaders, SignedRequest, SigningKey, SigningKeyError, sign, verify,
+    Purpose, RequestSignatureError, SignatureHeaders, SignedRequest, SigningKey, SigningKeyError, sign,
+    sign_own, verify,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -85,6 +86,7 @@ fn a_good_signature_tells_its_parameters() {
         NOW + 29,
     )
     .unwrap();
+    assert_eq!(parameters.purpose, Purpose::Forwarded);
     assert_eq!(parameters.keyid, "edge-1");
     assert_eq!(parameters.created, NOW);
     assert_eq!(parameters.expires, NOW + 30);
@@ -105,6 +107,19 @@ fn either_of_two_keys_verifies_by_its_name() {
     let keys = [key(), other];
     let parameters = verify(&request(), &signed.signature_input, &signed.signature, &keys, NOW).unwrap();
     assert_eq!(parameters.keyid, "edge-2");
+}
+
+#[test]
+fn what_the_edge_asks_by_itself_says_so_and_nothing_else_can_be_made_to() {
+    let own = sign_own(&request(), &key(), "n", NOW);
+    let parameters = verify(&request(), &own.signature_input, &own.signature, &[key()], NOW).unwrap();
+    assert_eq!(parameters.purpose, Purpose::Own);
+
+    let forwarded = sign(&request(), &key(), "n", NOW);
+    for (from, mac) in [(&own, &forwarded), (&forwarded, &own)] {
+        let refused = refusal(&request(), &from.signature_input, &mac.signature, NOW);
+        assert_eq!(refused, RequestSignatureError::Mismatch);
+    }
 }
 
 #[test]

@@ -55,7 +55,11 @@ fn refused(path: &str, claims: AccessClaims) -> Option<String> {
             );
             Some(refusal.reason)
         }
-        Decision::Verify(_) | Decision::FetchRevocations | Decision::Refresh(_) => panic!("all is known"),
+        Decision::Preflight(_)
+        | Decision::Verify(_)
+        | Decision::FetchRevocations
+        | Decision::Refresh(_)
+        | Decision::AskVenueRoles(_) => panic!("all is known"),
     }
 }
 

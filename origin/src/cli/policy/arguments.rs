@@ -37,7 +37,7 @@ The file is TOML:
   method = \"POST\"
   path = \"/api/withdraw\"              # or a whole URL
   as = \"owner\"                        # or claims = { ... }; without either, no token
-  expect = \"pass\"                     # or the code of a problem, or \"refresh\"
+  expect = \"pass\"                     # or the code of a problem, or preflight, refresh, ask_venue_roles
   route = \"/api/withdraw\"             # the path of the route that decides, where that matters
   headers = { origin = \"https://app.example\" }
 

@@ -2,7 +2,7 @@
 
 use portcullis_edge::config::{ORIGIN, Upstream};
 use portcullis_edge::policy::{Demand, Destination, METHODS, Policy, Route};
-use portcullis_shared::roles::{ROLES, permissions_of};
+use portcullis_shared::roles::{CUSTOMER, MANAGE_ROLES, VENUE_ROLES, permissions_of};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -84,26 +84,38 @@ fn check_upstreams(policy: &Policy, source: &Source, report: &mut Report) {
     }
 }
 
-/// Roles and permissions that the table of roles does not list, by which a token of ours can be told from none.
+/// Roles and permissions that no token of ours would have.
 fn strange_names(route: &Route) -> impl Iterator<Item = String> {
     let place = format!("route {} ({})", route.number, route.path);
-    let strange = route.gate.requirement.demands().iter().filter_map(|demand| match demand {
-        Demand::Role(name) if permissions_of(name).is_none() => {
-            Some(format!("requires the role {name}, which the table of roles does not have"))
-        }
-        Demand::Permission(name) if !is_listed(name) => Some(format!(
-            "requires the permission {name}, which no role lists: of those in the table, only the roles with all permissions have it"
-        )),
-        Demand::Role(_) | Demand::Permission(_) => None,
+    let is_at_venue = route.gate.venue.is_some();
+    let strange = route.gate.requirement.demands().iter().filter_map(move |demand| {
+        let why = match demand {
+            Demand::Role(name) => strange_role(name, is_at_venue)?,
+            Demand::Permission(name) if is_listed(name) => return None,
+            Demand::Permission(_) => "which no role lists: only those with all permissions have it",
+        };
+        Some(format!("requires the {demand}, {why}"))
     });
     strange.map(move |what| format!("{place} {what}"))
 }
 
+fn strange_role(name: &str, is_at_venue: bool) -> Option<&'static str> {
+    if permissions_of(name).is_none() {
+        return Some("which the table of roles does not have");
+    }
+    match (VENUE_ROLES.contains(&name), is_at_venue) {
+        (true, false) => Some("which is held at venues only: the route names no venue"),
+        (false, true) => Some("which is not held at venues"),
+        (true, true) | (false, false) => None,
+    }
+}
+
 fn is_listed(permission: &str) -> bool {
-    ROLES
-        .iter()
-        .filter_map(|role| permissions_of(role))
-        .any(|permissions| permissions.contains(&permission))
+    let roles = VENUE_ROLES.iter().chain([&CUSTOMER]);
+    permission == MANAGE_ROLES
+        || roles
+            .filter_map(|role| permissions_of(role))
+            .any(|permissions| permissions.contains(&permission))
 }
 
 impl Row {

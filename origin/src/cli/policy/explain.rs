@@ -5,6 +5,7 @@ use std::path::Path;
 
 use portcullis_edge::answer::Answer;
 use portcullis_edge::browser::{Renewal, set_cookies};
+use portcullis_edge::decide::RequestView as _;
 use portcullis_edge::policy::{Destination, Policy};
 use portcullis_shared::cookies::SessionCookie;
 use portcullis_shared::identity;
@@ -62,7 +63,7 @@ pub(super) fn run(
         request: format!("{} {}", asked.method, asked.path),
         at: rfc3339(at),
         steps: steps(&trial, &request, &judge),
-        ..Report::of(&outcome)
+        ..Report::of(&outcome, &policy, &request)
     };
     if asked.json {
         say(serde_json::to_string_pretty(&report).attempt("the explanation cannot be shown")?);
@@ -71,7 +72,8 @@ pub(super) fn run(
     }
     match outcome {
         Outcome::Pass { .. } | Outcome::First(_) => Ok(()),
-        Outcome::Refuse(_) => Err(CliError::Refused),
+        Outcome::Preflight(preflight) if preflight.outcome.is_ok() => Ok(()),
+        Outcome::Preflight(_) | Outcome::Refuse(_) => Err(CliError::Refused),
     }
 }
 
@@ -141,7 +143,9 @@ fn published_keys(config: &Config, at: Timestamp) -> Result<Vec<u8>, CliError> {
 }
 
 impl Report {
-    fn of(outcome: &Outcome) -> Self {
+    fn of(outcome: &Outcome, policy: &Policy, request: &Request) -> Self {
+        let origin = request.header("origin");
+        let (origin, is_secure) = (origin.as_deref(), request.url().starts_with("https:"));
         let report = Self {
             request: String::new(),
             at: String::new(),
@@ -159,11 +163,27 @@ impl Report {
                     upstream: Some(name.clone()),
                     ..report
                 },
-                Destination::ForwardAuth => report.answered(&Answer::permitting(told, None, "")),
+                Destination::ForwardAuth => {
+                    let answer = Answer::permitting(told, None, "");
+                    report.answered(&answer.under(&route.answers, origin, is_secure))
+                }
             },
+            Outcome::Preflight(preflight) => {
+                let refusal = preflight.outcome.as_ref().err();
+                Self {
+                    decision: refusal.map_or("preflight", |refusal| refusal.code.as_str()),
+                    reason: refusal.map(|refusal| refusal.reason.clone()),
+                    ..report.answered(&Answer::to_preflight(preflight, "", is_secure))
+                }
+            }
             Outcome::Refuse(refusal) => {
-                let answer =
-                    Answer::refusing(refusal, "").setting(set_cookies(refusal.cookies, &Renewal::Untried));
+                let rules = refusal
+                    .route
+                    .as_ref()
+                    .map_or(&policy.answers, |route| &route.answers);
+                let answer = Answer::refusing(refusal, "")
+                    .setting(set_cookies(refusal.cookies, &Renewal::Untried))
+                    .under(rules, origin, is_secure);
                 Self {
                     decision: refusal.code.as_str(),
                     reason: Some(refusal.reason.clone()),

@@ -20,7 +20,10 @@ const NOW: i64 = 1_767_225_600;
 /// What stands for the token of a caller.
 const CLAIMED: &str = "claimed";
 const PASS: &str = "pass";
+/// The other outcomes that are no problems.
+const PREFLIGHT: &str = "preflight";
 const REFRESH: &str = "refresh";
+const ASK_VENUE_ROLES: &str = "ask_venue_roles";
 
 /// A file of requests.
 #[derive(Deserialize)]
@@ -116,12 +119,14 @@ impl Suite {
     /// What is wrong with a case, before anything is decided.
     fn mistake(&self, case: &Case, policy: &Policy) -> Option<String> {
         let expected = case.expect.as_str();
-        let is_known = [PASS, REFRESH].contains(&expected)
+        let is_known = [PASS, PREFLIGHT, REFRESH, ASK_VENUE_ROLES].contains(&expected)
             || ProblemCode::ALL.iter().any(|code| code.as_str() == expected);
         let mistake = if is_known {
             self.judge(case, policy).err()?
         } else {
-            format!("expects {expected:?}, which is neither pass nor refresh nor the code of a problem")
+            format!(
+                "expects {expected:?}, which is neither pass, preflight, refresh, ask_venue_roles nor the code of a problem"
+            )
         };
         Some(format!("case {:?} {mistake}", case.name))
     }
@@ -209,6 +214,16 @@ impl Came {
                 challenge: refusal.challenge.clone(),
                 reason: Some(refusal.reason.clone()),
             },
+            Outcome::Preflight(preflight) => {
+                let refusal = preflight.outcome.as_ref().err();
+                Self {
+                    decision: refusal.map_or(PREFLIGHT, |refusal| refusal.code.as_str()),
+                    route: Some(named(&preflight.route)),
+                    status: Some(refusal.map_or(204, |refusal| refusal.code.status())),
+                    challenge: None,
+                    reason: refusal.map(|refusal| refusal.reason.clone()),
+                }
+            }
             Outcome::First(what) => Self {
                 decision: what,
                 route: None,

@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use portcullis_edge::browser::Renewal;
 use portcullis_edge::credential::Credential;
-use portcullis_edge::decide::{Decision, Knowledge, Refusal, RequestView, TokenVerdict, decide};
+use portcullis_edge::decide::{Decision, Knowledge, Preflight, Refusal, RequestView, TokenVerdict, decide};
 use portcullis_edge::policy::{Policy, Route};
 use portcullis_edge::revocations::Revocations;
+use portcullis_edge::venue_roles::VenueRoles;
 use portcullis_shared::claims::{AccessClaims, Expectations};
 use portcullis_shared::error::TokenError;
 use portcullis_shared::identity;
@@ -111,16 +112,19 @@ pub(super) enum Outcome {
     },
     /// It does not.
     Refuse(Refusal),
+    /// A browser asks beforehand whether it may make the request.
+    Preflight(Preflight),
     /// The edge has to do this first.
     First(&'static str),
 }
 
-/// A table in a moment in which nothing is revoked.
+/// A table in a moment in which nothing is revoked, and the origin was asked for nothing.
 pub(super) struct Trial<'p> {
     pub(super) policy: &'p Policy,
     /// In seconds since the epoch.
     pub(super) now: i64,
     revocations: Revocations,
+    venue_roles: VenueRoles,
 }
 
 impl<'p> Trial<'p> {
@@ -144,6 +148,7 @@ impl<'p> Trial<'p> {
             policy,
             now,
             revocations,
+            venue_roles: VenueRoles::default(),
         })
     }
 
@@ -152,6 +157,7 @@ impl<'p> Trial<'p> {
         let knowledge = Knowledge {
             policy: self.policy,
             revocations: &self.revocations,
+            venue_roles: &self.venue_roles,
             csrf_keys: &[],
         };
         let known = |token: &str| match self.judge(token, judge) {
@@ -164,6 +170,8 @@ impl<'p> Trial<'p> {
                 told: pass.identity.as_ref().map(identity::headers).unwrap_or_default(),
             },
             Decision::Refuse(refusal) => Outcome::Refuse(refusal),
+            Decision::Preflight(preflight) => Outcome::Preflight(preflight),
+            Decision::AskVenueRoles(_) => Outcome::First("ask_venue_roles"),
             Decision::Refresh(_) => Outcome::First("refresh"),
             Decision::Verify(_) => Outcome::First("verify"),
             Decision::FetchRevocations => Outcome::First("fetch_revocations"),

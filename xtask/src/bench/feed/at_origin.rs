@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use base64ct::{Base64, Encoding as _};
 use portcullis_shared::{
-    request_signature::{SignedRequest, SigningKey, sign},
+    request_signature::{SignedRequest, SigningKey, sign_own},
     revocation::{Cursor, FEED_PATH, Feed},
 };
 
@@ -95,7 +95,7 @@ impl Edge {
             query: query.as_deref(),
             headers: &[],
         };
-        let signed = sign(&request, &self.key, &nonce, now());
+        let signed = sign_own(&request, &self.key, &nonce, now());
         let mut headers = vec![
             ("Signature-Input", signed.signature_input.as_str()),
             ("Signature", signed.signature.as_str()),
