@@ -20,6 +20,7 @@ mod tests;
 
 pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use parse::Mistakes;
+pub(crate) use reach::EDGES_OWN_PATHS;
 pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
@@ -153,6 +154,14 @@ pub struct Route {
     pub limits: RouteLimits,
     /// What it adds to its answers.
     pub answers: Rc<AnswerRules>,
+}
+
+impl Route {
+    /// The methods that it is for.
+    #[must_use]
+    pub const fn methods(&self) -> Methods {
+        self.methods
+    }
 }
 
 /// What the table says about a method and a path.

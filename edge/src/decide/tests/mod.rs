@@ -16,7 +16,9 @@ use crate::revocations::Revocations;
 use crate::tally::Tally;
 use crate::venue_roles::VenueRoles;
 
+mod body;
 mod cookies;
+mod gate;
 mod limits;
 mod preflight;
 mod revocation;
@@ -467,20 +469,6 @@ fn step_up_asks_for_a_recent_and_strong_enough_authentication() {
         refusal.challenge.as_deref(),
         Some(r#"Bearer error="insufficient_user_authentication", max_age=60"#)
     );
-}
-
-#[test]
-fn a_declared_length_over_the_limit_is_refused_once_the_gate_is_passed() {
-    let ask = |length: &str| Ask {
-        headers: BTreeMap::from([("content-length", length.to_owned())]),
-        ..Ask::new("POST", "/purchase")
-    };
-    assert!(with(ask("100"), claims()).is_ok());
-    assert_eq!(
-        with(ask("101"), claims()).unwrap_err().code,
-        ProblemCode::PayloadTooLarge
-    );
-    assert_eq!(without(&ask("101")).unwrap_err().code, ProblemCode::InvalidToken);
 }
 
 #[test]
