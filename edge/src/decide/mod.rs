@@ -7,9 +7,9 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A preflight is answered before any credential is looked at; browsers send none with it.
 //! - A request counts for the limits by client before its credential is looked at, and for those by subject and tenant
 //!   before it is held against its gate: what is guessed or probed counts as well.
-//! - A preflight is answered before any credential is looked at; browsers send none with it.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
 mod body;
@@ -30,19 +30,17 @@ use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
-use portcullis_shared::revocation::FEED_PATH;
-use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
 use crate::deny_cache::DenyCache;
 use crate::path::Target;
-use crate::policy::{Found, Policy, Route};
+use crate::policy::{EDGES_OWN_PATHS, Found, Policy, Route};
 use crate::revocations::Revocations;
 use crate::tally::{self, Tally};
 use crate::venue_roles::{Question, VenueRoles};
 use caller::{Caller, Obstacle};
-pub use gate::{Asked, Finding, findings, venue_of};
+pub use gate::{Findings, findings, venue_of};
 pub use preflight::Preflight;
 pub use refusal::Refusal;
 use shadow::Shadow;
@@ -153,8 +151,7 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Ok(target) => target,
         Err(error) => return Decision::Refuse(Refusal::new(ProblemCode::MalformedPath, error.to_string())),
     };
-    if [FEED_PATH, VENUE_ROLES_PATH].contains(&target.path()) {
-        // They are the edge's own, whatever the table says.
+    if EDGES_OWN_PATHS.contains(&target.path()) {
         let reason = "what the origin tells the edge is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
@@ -199,8 +196,9 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         stale,
         cookies,
     } = caller;
-    if let Some(identity) = &identity {
-        match limits::after_token(view, knowledge, route, identity.borrow(), now) {
+    let claims = identity.as_ref().map(Borrow::borrow);
+    if let Some(claims) = claims {
+        match limits::after_token(view, knowledge, route, claims, now) {
             Ok(()) => {}
             Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
             Err(limits::Obstacle::Refuse(refusal)) => {
@@ -210,7 +208,6 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
             }
         }
     }
-    let claims = identity.as_ref().map(Borrow::borrow);
     let there = match venue::roles_there(&route.gate, claims, &target, knowledge.venue_roles, now) {
         Ok(there) => there,
         Err(Lack::Ask(question)) => return Decision::AskVenueRoles(question),
@@ -249,7 +246,7 @@ fn find<'p>(policy: &'p Policy, method: &str, target: &Target<'_>) -> Result<&'p
                 "no route of the path has the method",
             );
             Err(Refusal {
-                allow: Some(methods.list()),
+                allow: Some(methods),
                 ..refusal
             })
         }

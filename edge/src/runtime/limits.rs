@@ -1,84 +1,66 @@
 //! Asking the keepers of limits, and telling the client what they said.
 
-use js_sys::{Array, JsString, Object, Promise, Reflect};
-use portcullis_shared::gcra::Verdict;
-use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use js_sys::{Array, Promise, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Response};
 
 use super::inbound::Inbound;
 use super::isolate::Isolate;
 use super::{exact, host};
 use crate::config::Config;
 use crate::policy::{EXACT_LIMITS, Keeper, Limit, Policy, Route};
-use crate::tally::{Count, Question, RATE_LIMIT, RATE_LIMIT_POLICY};
+use crate::tally::{Count, Question};
 
 /// How long the object that keeps an exact limit may take, in milliseconds.
 const EXACT_TIMEOUT_MILLISECONDS: f64 = 100.0;
 /// How often it is told that a keeper does not answer, in seconds.
 const FAULT_PAUSE_SECONDS: i64 = 60;
 
-#[wasm_bindgen]
+#[wasm_bindgen(module = "/src/runtime/limits.js")]
 extern "C" {
-    /// The platform's rate-limit binding.
-    #[derive(Debug)]
-    type RateLimiter;
+    #[wasm_bindgen(js_name = askLimiter)]
+    fn ask_limiter(limiter: &JsValue, key: &str) -> Promise;
 
-    #[wasm_bindgen(method, catch)]
-    fn limit(this: &RateLimiter, options: &Object) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(js_name = askObject)]
+    fn ask_object(
+        namespace: &JsValue,
+        name: &str,
+        limit: u32,
+        window_seconds: u32,
+        milliseconds: f64,
+    ) -> Promise;
 
-    /// The objects that keep exact limits.
-    #[derive(Debug)]
-    type Namespace;
+    #[wasm_bindgen(catch, js_name = announce)]
+    fn add(response: &JsValue, policy: &str, count: Option<&str>) -> Result<JsValue, JsValue>;
 
-    #[wasm_bindgen(method, catch, js_name = getByName)]
-    fn get_by_name(this: &Namespace, name: &str) -> Result<ExactLimit, JsValue>;
-
-    /// One of them.
-    type ExactLimit;
-
-    #[wasm_bindgen(method, catch)]
-    fn take(this: &ExactLimit, limit: u32, window_seconds: u32) -> Result<JsValue, JsValue>;
-
-    /// A function that adds what limits say to a response.
-    type Announcer;
-
-    /// The function with what it adds in place.
-    #[wasm_bindgen(method, js_name = bind)]
-    fn with(this: &Announcer, context: &JsValue, policy: &str, count: Option<&str>) -> Announcer;
-
-    /// The promise of a response.
-    type Coming;
-
-    #[wasm_bindgen(method)]
-    fn then(this: &Coming, announcer: &Announcer) -> JsValue;
-}
-
-thread_local! {
-    static ANNOUNCER: Announcer = announcer();
-    static KEY: JsString = JsString::from("key");
-    static SUCCESS: JsString = JsString::from("success");
+    #[wasm_bindgen(js_name = announceLater)]
+    fn add_later(response: &JsValue, policy: &str, count: Option<&str>) -> JsValue;
 }
 
 /// The bindings that keep the limits of the policy.
 #[derive(Debug)]
 pub(super) struct Keepers {
-    limiters: Vec<(String, RateLimiter)>,
-    exact: Option<Namespace>,
+    limiters: Vec<(String, JsValue)>,
+    exact: Option<JsValue>,
 }
 
 impl Keepers {
     /// Those of an environment that has them.
     pub(super) fn of(policy: &Policy, environment: &JsValue) -> Self {
         let limiters = policy.limits().filter_map(|limit| match &limit.keeper {
-            Keeper::Binding(name) => Some((name.clone(), binding(environment, name)?.unchecked_into())),
+            Keeper::Binding(name) => Some((name.clone(), binding(environment, name)?)),
             Keeper::Exact => None,
         });
         Self {
             limiters: limiters.collect(),
-            exact: binding(environment, EXACT_LIMITS).map(JsValue::unchecked_into),
+            exact: binding(environment, EXACT_LIMITS),
         }
+    }
+
+    fn limiter(&self, name: &str) -> Option<&JsValue> {
+        let known = self.limiters.iter().find(|(known, _)| known == name);
+        known.map(|(_, limiter)| limiter)
     }
 }
 
@@ -100,119 +82,84 @@ fn binding(environment: &JsValue, name: &str) -> Option<JsValue> {
 
 /// Asks the keeper of a limit, and remembers whom it refuses.
 pub(super) async fn ask(isolate: &Isolate, config: &Config, question: &Question) -> Count {
-    let asked = match &question.limit.keeper {
-        Keeper::Binding(name) => ask_limiter(isolate, name, question).await,
-        Keeper::Exact => ask_object(isolate, config, question).await,
+    let answer = match asked(isolate, config, question) {
+        Some(asked) => JsFuture::from(asked).await,
+        None => Err("it is not bound".into()),
     };
     let now = host::seconds();
-    match asked {
+    let count = answer.and_then(|answer| understood(question, &answer, now).map_err(JsValue::from));
+    match count {
         Ok(count) => {
             if let Count::Over { retry_after } = count {
-                isolate
-                    .denials
-                    .borrow_mut()
-                    .deny(&question.key(), retry_after, now);
+                let mut denials = isolate.denials.borrow_mut();
+                denials.deny(&question.key(), retry_after, now);
             }
             count
         }
         Err(cause) => {
             if isolate.may_tell_fault(now, FAULT_PAUSE_SECONDS) {
-                let cause = cause.as_string().or_else(|| {
-                    let message = Reflect::get(&cause, &"message".into()).ok()?;
-                    message.as_string()
-                });
-                host::log_fault(&format!(
-                    "The limit {} cannot be counted: {}",
-                    question.limit.name,
-                    cause.unwrap_or_default()
-                ));
+                let name = &question.limit.name;
+                let cause = told(&cause);
+                host::log_fault(&format!("The limit {name} cannot be counted: {cause}"));
             }
             Count::Unknown
         }
     }
 }
 
-/// The platform answers on the machine itself; a timer for each question would cost as much again.
-async fn ask_limiter(isolate: &Isolate, name: &str, question: &Question) -> Result<Count, JsValue> {
-    let answer = {
-        let limiter = isolate.keepers().and_then(|keepers| {
-            let mut limiters = keepers.limiters.iter();
-            limiters.find(|(known, _)| known == name)
-        });
-        let (_, limiter) = limiter.ok_or("it is not bound")?;
-        let options = Object::new();
-        KEY.with(|key| Reflect::set(&options, key, &question.key().into()))?;
-        limiter.limit(&options)?
-    };
-    let answer = JsFuture::from(answer).await?;
-    let is_within = SUCCESS.with(|success| Reflect::get(&answer, success))?;
-    Ok(Count::of_binding(
-        &question.limit,
-        is_within.is_truthy(),
-        host::seconds(),
-    ))
-}
-
-async fn ask_object(isolate: &Isolate, config: &Config, question: &Question) -> Result<Count, JsValue> {
-    let Limit { name, quota, .. } = &*question.limit;
-    let (outcome, timer) = {
-        let keepers = isolate.keepers();
-        let namespace = keepers.and_then(|keepers| keepers.exact.as_ref());
-        let namespace = namespace.ok_or("it is not bound")?;
-        let object = namespace.get_by_name(&config.limit_key.name(name, &question.who))?;
-        let asked = object.take(quota.limit.get(), quota.window_seconds.get())?;
-        host::within(&asked, EXACT_TIMEOUT_MILLISECONDS)
-    };
-    let answer = JsFuture::from(outcome).await;
-    host::clear_timeout(&timer);
-    let answer = answer?;
-    if answer.is_undefined() {
-        return Err("its object did not answer in time".into());
-    }
-    let verdict: Option<Verdict> = exact::read(&Array::from(&answer));
-    Ok(Count::of_verdict(verdict.ok_or("its object answered nonsense")?))
-}
-
-/// A response that the edge gives itself, with what the limits of its route say.
-pub(super) fn announce(response: JsValue, route: &Route, inbound: &Inbound) -> JsValue {
-    if let (Some(policy), Some(own)) = (route.limits.announcement(), response.dyn_ref::<Response>()) {
-        // Headers that are text can be set.
-        let _set = add(
-            &own.headers(),
-            policy,
-            inbound.tally.announcement(None).as_deref(),
-        );
-    }
-    response
-}
-
-/// The same for the promise of a response. Nothing is kept on this side meanwhile.
-pub(super) fn announce_later(coming: JsValue, route: &Route, inbound: &Inbound) -> JsValue {
-    let Some(policy) = route.limits.announcement() else {
-        return coming;
-    };
-    let count = inbound.tally.announcement(None);
-    ANNOUNCER.with(|announcer| {
-        let announcer = announcer.with(&JsValue::UNDEFINED, policy, count.as_deref());
-        coming.unchecked_ref::<Coming>().then(&announcer)
+/// A limiter answers on the machine itself, so there is no timer; one for each question would cost as much again.
+fn asked(isolate: &Isolate, config: &Config, question: &Question) -> Option<Promise> {
+    let keepers = isolate.keepers()?;
+    let Limit {
+        name, quota, keeper, ..
+    } = &*question.limit;
+    Some(match keeper {
+        Keeper::Binding(binding) => ask_limiter(keepers.limiter(binding)?, &question.key()),
+        Keeper::Exact => ask_object(
+            keepers.exact.as_ref()?,
+            &config.limit_key.name(name, &question.who),
+            quota.limit.get(),
+            quota.window_seconds.get(),
+            EXACT_TIMEOUT_MILLISECONDS,
+        ),
     })
 }
 
-fn announcer() -> Announcer {
-    let announce = |policy: String, count: Option<String>, response: JsValue| {
-        // What could not become a response is the platform's to tell.
-        if let Some(response) = response.dyn_ref::<Response>() {
-            let _set = add(&response.headers(), &policy, count.as_deref());
+fn understood(question: &Question, answer: &JsValue, now: i64) -> Result<Count, &'static str> {
+    match &question.limit.keeper {
+        Keeper::Binding(_) => {
+            let is_within = answer.as_bool().ok_or("it answers nonsense")?;
+            Ok(Count::of_binding(&question.limit, is_within, now))
         }
-        response
-    };
-    Closure::<dyn Fn(String, Option<String>, JsValue) -> JsValue>::new(announce)
-        .into_js_value()
-        .unchecked_into()
+        Keeper::Exact if answer.is_undefined() => Err("it does not answer in time"),
+        Keeper::Exact => {
+            let verdict = answer.dyn_ref::<Array>().and_then(exact::read);
+            verdict.map(Count::of_verdict).ok_or("it answers nonsense")
+        }
+    }
 }
 
-/// Adds to what the upstream says of limits of its own: each of the two fields is a list.
-fn add(headers: &Headers, policy: &str, count: Option<&str>) -> Result<(), JsValue> {
-    headers.append(RATE_LIMIT_POLICY, policy)?;
-    count.map_or(Ok(()), |count| headers.append(RATE_LIMIT, count))
+/// What an error says of itself.
+fn told(error: &JsValue) -> String {
+    let message = Reflect::get(error, &"message".into()).ok();
+    let message = message.and_then(|message| message.as_string());
+    message.or_else(|| error.as_string()).unwrap_or_default()
+}
+
+/// Adds what the limits of its route say to a response of the edge's own.
+pub(super) fn announce(response: JsValue, route: &Route, inbound: &Inbound) -> JsValue {
+    let Some(policy) = route.limits.announcement() else {
+        return response;
+    };
+    let count = inbound.tally.announcement(None);
+    // What the platform would not make is no response, and has no headers.
+    add(&response, policy, count.as_deref()).unwrap_or(response)
+}
+
+/// The same for the promise of a response. Nothing is kept on this side meanwhile.
+pub(super) fn announce_later(response: JsValue, route: &Route, inbound: &Inbound) -> JsValue {
+    match route.limits.announcement() {
+        Some(policy) => add_later(&response, policy, inbound.tally.announcement(None).as_deref()),
+        None => response,
+    }
 }

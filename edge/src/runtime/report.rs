@@ -9,10 +9,10 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Response;
 
-use super::ending::Pending;
+use super::SharedIdentity;
+use super::host::{self, Kept};
 use super::inbound::Inbound;
 use super::isolate::Isolate;
-use super::{SharedIdentity, host};
 use crate::config::{Config, Watch};
 use crate::counters;
 use crate::decide::{Pass, Preflight, Refusal, RequestView as _, TokenVerdict};
@@ -130,16 +130,16 @@ pub(super) fn asked_beforehand(
 }
 
 /// Tells of an upstream's response, and adds `Server-Timing` to it where it is to have one.
-pub(super) fn passed_on(pending: &Pending, response: &Response) {
-    if let Some(timing) = ended(pending, None, response.status()) {
+pub(super) fn passed_on(kept: &Kept, response: &Response) {
+    if let Some(timing) = ended(kept, None, response.status()) {
         // A response that does not take it goes out without.
         let _not_added = response.headers().append(server_timing::NAME, &timing);
     }
 }
 
 /// Tells that an upstream failed; the result is as for [`refused`].
-pub(super) fn failed(pending: &Pending, refusal: &Refusal) -> Option<String> {
-    ended(pending, Some(refusal), refusal.code.status())
+pub(super) fn failed(kept: &Kept, refusal: &Refusal) -> Option<String> {
+    ended(kept, Some(refusal), refusal.code.status())
 }
 
 /// What a route in shadow would have refused a request for, as the JavaScript side keeps it; `undefined` for nothing.
@@ -201,10 +201,10 @@ fn answered_here(
         .then(|| server_timing::value(trace.edge_ms, None))
 }
 
-fn ended(pending: &Pending, failure: Option<&Refusal>, status: u16) -> Option<String> {
+fn ended(kept: &Kept, failure: Option<&Refusal>, status: u16) -> Option<String> {
     let config = Isolate::current().known_config()?;
     let watch = config.watch();
-    let shadow = pending.shadow.as_string();
+    let shadow = kept.shadow();
     let mut outcome = Outcome {
         route: None,
         passed: PASS,
@@ -216,8 +216,8 @@ fn ended(pending: &Pending, failure: Option<&Refusal>, status: u16) -> Option<St
     if !is_told && !watch.server_timing {
         return None;
     }
-    let trace = pending.trace;
-    let ms = (host::now() - pending.began - f64::from(trace.edge_ms)).max(0.0);
+    let trace = Trace::of_number(kept.trace());
+    let ms = (host::now() - kept.began() - f64::from(trace.edge_ms)).max(0.0);
     let mut routes = config.policy.routes();
     outcome.route = routes
         .find(|route| route.number == trace.route())
@@ -227,7 +227,7 @@ fn ended(pending: &Pending, failure: Option<&Refusal>, status: u16) -> Option<St
         Destination::ForwardAuth => None,
     });
     if is_told {
-        let request_id = String::from(&pending.request_id);
+        let request_id = kept.request_id();
         tell(watch, &outcome.entry(&request_id, trace, upstream));
     }
     watch

@@ -29,13 +29,14 @@ fn unknown_key() -> String {
 
 /// The request number `serial` of a client that nobody should serve.
 fn hostile(client: &Client, serial: usize) -> Call {
-    match serial % 7 {
-        0 => client.get("/api/echo"),
-        1 => client.get("/api/echo").bearer("garbage"),
-        2 => client.get("/api/reports").bearer(&unknown_key()),
-        3 => client.get("/api/echo").header("x-huge", &"h".repeat(20_000)),
-        4 => client.get("/api//echo"),
-        5 => client
+    match serial % 21 {
+        0..3 => client.get("/api/echo"),
+        3..6 => client.get("/api/echo").bearer("garbage"),
+        6..9 => client.get("/api/reports").bearer(&unknown_key()),
+        9..12 => client.get("/api/echo").header("x-huge", &"h".repeat(20_000)),
+        12..15 => client.get("/api//echo"),
+        // Each costs the origin a hash.
+        15 => client
             .post("/auth/login")
             .json(&json!({"email": fresh_email(), "password": "guess"})),
         _ => client.get("/api/echo").header(

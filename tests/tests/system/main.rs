@@ -28,5 +28,7 @@ mod rate_limits;
 mod replicas;
 mod request_ids;
 mod revocation;
+mod transport;
+mod venue_roles;
 mod visibility;
 mod well_known;

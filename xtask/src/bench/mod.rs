@@ -12,6 +12,7 @@ mod flood;
 mod hashing;
 mod histogram;
 mod http;
+mod isolate;
 mod load;
 mod login;
 mod machine;
@@ -56,6 +57,10 @@ enum Part {
     Edge,
     /// Size of the edge
     Size,
+    /// How soon an isolate of the edge gives its first answer
+    Start,
+    /// Memory of an isolate of the edge
+    Isolate,
     /// argon2id
     Hash,
     /// Sign-ins at the origin
@@ -77,9 +82,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Edge,
         Self::Size,
+        Self::Start,
+        Self::Isolate,
         Self::Hash,
         Self::Login,
         Self::Refresh,
@@ -102,8 +109,10 @@ struct Plan {
     warm_up: Duration,
     /// Of one contestant that hashes, in one round.
     hashing: Duration,
-    /// Fresh isolates that take a feed in.
+    /// Fresh isolates of each kind.
     starts: usize,
+    /// Requests after which it is looked what an isolate has in memory.
+    requests: usize,
     /// Answers of the feed, of each kind.
     answers: usize,
     /// Revocations that are followed to the edge.
@@ -121,6 +130,7 @@ impl Plan {
         warm_up: Duration::from_secs(1),
         hashing: Duration::from_secs(2),
         starts: 3,
+        requests: 100_000,
         answers: 10,
         trials: 40,
         sessions: 100,
@@ -132,6 +142,7 @@ impl Plan {
         warm_up: Duration::from_secs(2),
         hashing: Duration::from_secs(6),
         starts: 7,
+        requests: 1_000_000,
         answers: 50,
         trials: 200,
         sessions: 1_000,
@@ -165,6 +176,8 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         match part {
             Part::Edge => rows.extend(edge::rows(workspace, &plan, &mint)?),
             Part::Size => rows.push(size::row(workspace)?),
+            Part::Start => rows.push(isolate::start_up(workspace, &plan, &mint)?),
+            Part::Isolate => rows.push(isolate::memory(workspace, &plan, &mint)?),
             Part::Hash => rows.push(hashing::row(workspace, &plan, &hash_rate)?),
             Part::Login => rows.push(login::row(workspace, &plan, &hash_rate)?),
             Part::Refresh => rows.push(refresh::row(workspace, &plan)?),

@@ -14,9 +14,8 @@ use std::rc::Rc;
 use portcullis_shared::gcra::Quota;
 use serde_json::Value;
 
-use super::Mistakes;
 use super::keys::Table;
-use super::{Destination, Requirement};
+use super::{Destination, Mistakes, Requirement};
 
 /// The Durable Object namespace that keeps the exact limits.
 pub const EXACT_LIMITS: &str = "EXACT_LIMITS";
@@ -154,14 +153,10 @@ impl LimitTable {
     /// Takes `limits` and `default_limits` out of the policy's table.
     pub(super) fn take(table: &mut Table, mistakes: &mut Mistakes) -> Self {
         let mut limits: Vec<Rc<Limit>> = Vec::new();
-        for (at, limit) in table.array_of_tables("limits", mistakes).into_iter().enumerate() {
+        let tables = table.tables("limits", mistakes).unwrap_or_default();
+        for (at, mut limit_table) in tables.into_iter().enumerate() {
             let number = at + 1;
-            let place = format!("limit {number}");
-            let Value::Object(keys) = limit else {
-                mistakes.add(&place, "is not a table");
-                continue;
-            };
-            let mut limit_table = Table::new(place, keys);
+            limit_table.place = format!("limit {number}");
             let Some(limit) = parse_limit(number, &mut limit_table, mistakes) else {
                 continue;
             };
@@ -326,17 +321,5 @@ impl Table {
         }
         let number = self.whole_number(key, range, mistakes)?;
         u32::try_from(number).ok().and_then(NonZeroU32::new)
-    }
-
-    /// The entries of an array of tables; none where there is no such key.
-    fn array_of_tables(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Vec<Value> {
-        match self.take(key) {
-            None => Vec::new(),
-            Some(Value::Array(tables)) => tables,
-            Some(_) => {
-                mistakes.add(&format!("{}.{key}", self.place), "is not an array of tables");
-                Vec::new()
-            }
-        }
     }
 }
