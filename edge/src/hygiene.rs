@@ -4,7 +4,10 @@
 //! - A header that only the edge may set never comes from outside, in no spelling: servers that hand headers on
 //!   as variables (CGI and its heirs) turn every character that is no letter or digit into `_`, so names are
 //!   compared that way.
-//! - A header with which a client could change the method, path or address after the decision goes too.
+//! - A header with which a client could change the method, path, host, address or user after the decision goes too.
+//!   Those of the platform (`CF-…`) are its own to set in their proper spelling, and end here in any other.
+//! - The tenant that a client asks for goes to the origin, which knows whether it is that of the token, and to nobody
+//!   else: an application learns the tenant from the token, in a header that is signed.
 //! - Hop-by-hop headers, and those that `Connection` names, end here (RFC 9110 §7.6.1). Only the `Upgrade` of a
 //!   WebSocket is passed on.
 //! - The product's own cookies go to the origin and to nobody else.
@@ -18,6 +21,8 @@ enum Fate {
     Keep,
     Remove,
     Upgrade,
+    /// It is for the origin alone.
+    Withhold,
 }
 
 /// What to change about the headers of a request before it is forwarded.
@@ -25,6 +30,8 @@ enum Fate {
 pub struct Plan<'n> {
     /// The names to remove, as they were spelled.
     pub remove: Vec<&'n str>,
+    /// The names to remove, too, unless the request goes to the origin.
+    pub withhold: Vec<&'n str>,
     /// Whether there is a `Cookie`, which only the origin may see whole.
     pub has_cookies: bool,
 }
@@ -39,6 +46,7 @@ pub fn plan(names: &str, header: impl Fn(&str) -> Option<String>) -> Plan<'_> {
         match fate(name) {
             Fate::Keep => plan.has_cookies |= name.eq_ignore_ascii_case("cookie"),
             Fate::Remove => plan.remove.push(name),
+            Fate::Withhold => plan.withhold.push(name),
             Fate::Upgrade => {
                 if !header(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("websocket")) {
                     plan.remove.push(name);
@@ -102,10 +110,14 @@ fn fate(name: &str) -> Fate {
     match name.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
         Some(b'x') if is_under(name, "x-auth") || is_under(name, "x-forwarded") => Fate::Remove,
         Some(b'x') if is_any(name, &EDGE_ONLY_X) => Fate::Remove,
-        Some(b'f') if is_under(name, "forwarded") => Fate::Remove,
+        Some(b'x') if is_any(name, &["x-tenant"]) => Fate::Withhold,
+        Some(b'f') if is_under(name, "forwarded") || is_any(name, &["fastly-client-ip"]) => Fate::Remove,
         Some(b's') if is_any(name, &["signature", "signature-input"]) => Fate::Remove,
         Some(b't') if is_any(name, &["te", "trailer", "transfer-encoding", "true-client-ip"]) => Fate::Remove,
-        Some(b'c') if is_any(name, &["connection"]) => Fate::Remove,
+        Some(b'c') if is_any(name, &["connection", "client-ip"]) || is_platforms_in_disguise(name) => {
+            Fate::Remove
+        }
+        Some(b'r') if is_any(name, &["remote-user", "remote-addr"]) => Fate::Remove,
         Some(b'e') if is_any(name, &["expect"]) => Fate::Remove,
         Some(b'k') if is_any(name, &["keep-alive"]) => Fate::Remove,
         Some(b'p')
@@ -118,25 +130,45 @@ fn fate(name: &str) -> Fate {
         }
         Some(b'u') if is_any(name, &["upgrade"]) => Fate::Upgrade,
         // `_x_auth_subject` and the like fold to a name of ours once the odd first character is dropped.
-        Some(first) if !first.is_ascii_alphanumeric() => {
-            name.get(1..).map_or(
-                Fate::Keep,
-                |rest| if rest.is_empty() { Fate::Keep } else { fate(rest) },
-            )
-        }
+        Some(first) if !first.is_ascii_alphanumeric() => match name.get(1..) {
+            Some(rest) if is_under(rest, "cf") => Fate::Remove,
+            Some(rest) if !rest.is_empty() => fate(rest),
+            Some(_) | None => Fate::Keep,
+        },
         _ => Fate::Keep,
     }
 }
 
-const EDGE_ONLY_X: [&str; 7] = [
+/// Our own, and those by which servers and frameworks let a request say that it is another one: by its address and its
+/// user behind a proxy, its path and host after a rewrite, its method for clients that know only GET and POST.
+const EDGE_ONLY_X: [&str; 15] = [
     "x-request-id",
     "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-remote-user",
+    "x-remote-addr",
+    "x-host",
+    "x-http-host-override",
     "x-original-url",
+    "x-original-uri",
+    "x-original-host",
     "x-rewrite-url",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
 ];
+
+/// Whether an upstream that folds names would take `name` for one that the platform sets, and replaces where a client
+/// sent it. The one that names a user without proof is set only where Cloudflare Access stands in front; nobody else
+/// may send it, and an application that wants to know has the assertion beside it, which is signed.
+fn is_platforms_in_disguise(name: &str) -> bool {
+    is_under(name, "cf")
+        && (!name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            || is_any(name, &["cf-access-authenticated-user-email"]))
+}
 
 /// Whether `name` is one of `folded`, comparing letters without case and all other characters as equal.
 fn is_any(name: &str, folded: &[&str]) -> bool {
@@ -202,9 +234,30 @@ mod tests {
             "x-real-ip",
             "true-client-ip",
             "x-original-url",
+            "X-Original-URI",
+            "x_original_host",
             "x-rewrite-url",
+            "x-host",
+            "x-http-host-override",
+            "x-http-method",
             "x-http-method-override",
             "x_http_method_override",
+            "X-Method-Override",
+            "x-forwarded-prefix",
+            "x-forwarded-user",
+            "remote-user",
+            "Remote_User",
+            "x-remote-user",
+            "remote-addr",
+            "client-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "fastly-client-ip",
+            "cf_connecting_ip",
+            "cf-connecting_ip",
+            "cf.ray",
+            "_cf-connecting-ip",
+            "cf-access-authenticated-user-email",
         ] {
             assert_eq!(removed(name, "", ""), [name], "{name}");
         }
@@ -225,8 +278,14 @@ mod tests {
             "x-request-identity",
             "te-st",
             "teapot",
-            "x-tenant",
             "x-token-delivery",
+            "x-hostname",
+            "x-original-filename",
+            "remote-users",
+            "cf-connecting-ip",
+            "cf-ray",
+            "cf-access-jwt-assertion",
+            "cfx_a",
             "connections",
             "expected",
             "_",
@@ -234,6 +293,21 @@ mod tests {
             "content-length",
         ] {
             assert_eq!(removed(name, "", ""), Vec::<&str>::new(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_tenant_that_a_client_asks_for_is_for_the_origin_alone() {
+        for name in ["x-tenant", "X-Tenant", "x_tenant", "_x.tenant"] {
+            let plan = plan(name, |_| None);
+            assert_eq!(
+                (&plan.withhold[..], &plan.remove[..]),
+                (&[name][..], &[][..]),
+                "{name}"
+            );
+        }
+        for name in ["x-tenants", "x-tenant-id", "tenant"] {
+            assert_eq!(plan(name, |_| None), Plan::default(), "{name}");
         }
     }
 
@@ -272,8 +346,8 @@ mod tests {
         assert_eq!(
             plan("accept,cookie", |_| None),
             Plan {
-                remove: Vec::new(),
-                has_cookies: true
+                has_cookies: true,
+                ..Plan::default()
             }
         );
     }

@@ -12,7 +12,9 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::TestServer;
-use crate::fixtures::{assert_refused, body_of, count, execute, login, me, register, server, without_limits};
+use crate::fixtures::{
+    PASSWORD, assert_refused, body_of, count, execute, login, me, register, server, try_login, without_limits,
+};
 
 const PEM: &str = include_str!("keys/rsa-2048-pkcs1.pem");
 
@@ -70,6 +72,13 @@ fn kid_of(token: &str) -> String {
         .as_str()
         .unwrap()
         .to_owned()
+}
+
+/// What a token says.
+fn claims_of(token: &str) -> Value {
+    use base64ct::{Base64UrlUnpadded, Encoding as _};
+    let claims = Base64UrlUnpadded::decode_vec(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
 }
 
 #[tokio::test]
@@ -193,10 +202,41 @@ async fn a_private_key_is_sealed_in_its_row_and_opens_in_no_other() {
         core.pool().clone(),
         core.config().master_key.clone(),
     );
-    assert!(matches!(
-        fresh.key_set(now(&server)).await,
-        Err(KeysError::Sealed(_))
-    ));
+    let refused = fresh.prepare(now(&server), &SystemEntropy).await;
+    assert!(
+        matches!(&refused, Err(KeysError::Locked(kid)) if kid == "renamed"),
+        "{refused:?}"
+    );
+    assert_eq!(count(&server, "SELECT count(*) FROM signing_keys").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_open_the_key_that_signs_verifies_by_the_newest_keys_and_signs_nothing() {
+    let server = server().await;
+    let person = register(&server, "ada@example.com").await;
+    // Another server has made a new key under a master key that this one does not have, and taken the old one out.
+    import(&server, PEM, "new", true).await.unwrap();
+    execute(
+        &server,
+        "UPDATE signing_keys SET master_key_id = 'elsewhere' WHERE kid = 'new'",
+    )
+    .await;
+    execute(&server, "DELETE FROM signing_keys WHERE kid <> 'new'").await;
+    server.clock.advance(TimeDelta::seconds(6));
+
+    assert_eq!(published(&server).await, ["new"]);
+    assert_refused(me(&server, &person.access).await, 401, "invalid_token").await;
+    let key = SigningKey::from_pem(&SecretBytes::new(PEM.as_bytes().to_vec()), Some("new")).unwrap();
+    let claims = claims_of(&person.access);
+    assert_eq!(
+        me(&server, &key.sign(&claims).unwrap()).await.status(),
+        StatusCode::OK
+    );
+    for _ in 0..2 {
+        let refused = try_login(&server, "ada@example.com", PASSWORD).await;
+        assert_refused(refused, 503, "unavailable").await;
+    }
+    assert_eq!(count(&server, "SELECT count(*) FROM signing_keys").await, 1);
 }
 
 #[tokio::test]

@@ -76,6 +76,8 @@ catalogue! {
     StepUpRequired = "step_up_required", 401, "A recent, stronger sign-in is needed";
     /// Known, and not permitted.
     Forbidden = "forbidden", 403, "The request is not permitted";
+    /// The origin answers the edge alone.
+    EdgeRequired = "edge_required", 403, "Requests have to come through the edge";
     /// A request with session cookies that may have been made by another site.
     CsrfRejected = "csrf_rejected", 403, "The request may have been made by another site";
     /// The account is switched off.

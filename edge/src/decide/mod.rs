@@ -29,19 +29,17 @@ use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
-use portcullis_shared::revocation::FEED_PATH;
-use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
 use crate::deny_cache::DenyCache;
 use crate::path::Target;
-use crate::policy::{Found, Policy, Route};
+use crate::policy::{EDGES_OWN_PATHS, Found, Policy, Route};
 use crate::revocations::Revocations;
 use crate::tally::{self, Tally};
 use crate::venue_roles::{Question, VenueRoles};
 use caller::{Caller, Obstacle};
-pub use gate::{Asked, Finding, findings, venue_of};
+pub use gate::{Findings, findings, venue_of};
 pub use preflight::Preflight;
 pub use refusal::Refusal;
 use venue::Lack;
@@ -147,8 +145,7 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Ok(target) => target,
         Err(error) => return Decision::Refuse(Refusal::new(ProblemCode::MalformedPath, error.to_string())),
     };
-    if [FEED_PATH, VENUE_ROLES_PATH].contains(&target.path()) {
-        // They are the edge's own, whatever the table says.
+    if EDGES_OWN_PATHS.contains(&target.path()) {
         let reason = "what the origin tells the edge is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
@@ -221,7 +218,7 @@ fn find<'p>(policy: &'p Policy, method: &str, target: &Target<'_>) -> Result<&'p
                 "no route of the path has the method",
             );
             Err(Refusal {
-                allow: Some(methods.list()),
+                allow: Some(methods),
                 ..refusal
             })
         }

@@ -20,6 +20,7 @@ mod tests;
 
 pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use parse::Mistakes;
+pub(crate) use reach::EDGES_OWN_PATHS;
 pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
@@ -38,7 +39,7 @@ impl Methods {
     const ALL: Self = Self((1 << METHODS.len()) - 1);
 
     /// The set that holds just `name`; `None` for a method the edge does not know (methods are case-sensitive).
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         METHODS
             .iter()
             .position(|method| *method == name)
@@ -153,6 +154,14 @@ pub struct Route {
     pub limits: RouteLimits,
     /// What it adds to its answers.
     pub answers: Rc<AnswerRules>,
+}
+
+impl Route {
+    /// The methods that it is for.
+    #[must_use]
+    pub const fn methods(&self) -> Methods {
+        self.methods
+    }
 }
 
 /// What the table says about a method and a path.

@@ -47,6 +47,15 @@ impl Policy {
         self.entries.iter().flat_map(|entry| &entry.routes)
     }
 
+    /// The routes whose path fits, narrower before wider, whatever their methods. Those of the first path decide.
+    pub fn candidates(&self, target: &Target<'_>) -> impl Iterator<Item = &Rc<Route>> {
+        let fitting = self
+            .entries
+            .iter()
+            .filter(|entry| entry.pattern.matches(target.path(), false));
+        fitting.flat_map(|entry| &entry.routes)
+    }
+
     fn entry(&self, path: &str, fold: bool) -> Option<&Entry> {
         self.entries
             .iter()

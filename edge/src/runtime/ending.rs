@@ -3,13 +3,13 @@
 //! Invariant: nothing of the request is kept on this side while the upstream is waited for. What its end needs
 //! is kept on the JavaScript side, where it is collected with the request.
 
-use js_sys::{Array, JsString};
+use js_sys::Array;
 use portcullis_shared::problem::ProblemCode;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Response};
+use web_sys::Headers;
 
-use super::host::{self, Continuation, HeaderTexts};
+use super::host::{self, Continuation, HeaderTexts, Kept};
 use super::inbound::{Inbound, log, respond, set_cookies};
 use super::isolate::Isolate;
 use super::outbound::{self, Audience};
@@ -19,8 +19,6 @@ use crate::config::Upstream;
 use crate::decide::Refusal;
 use crate::log::Entry;
 use crate::policy::Route;
-
-const SWITCHING_PROTOCOLS: u16 = 101;
 
 thread_local! {
     static CONTINUATIONS: Continuations = Continuations::new();
@@ -51,6 +49,15 @@ impl Outgoing<'_> {
         } else {
             self.set_cookies.into()
         };
+        let kept = host::keep(
+            &self.inbound.request_id,
+            self.route.number,
+            self.inbound.began,
+            &set_cookies,
+            self.audience.origin.as_deref(),
+            self.audience.is_secure,
+            &outbound::additions_of(self.route),
+        );
         CONTINUATIONS.with(|continuations| {
             let answered = if self.upstream.is_origin() {
                 &continuations.answered_by_origin
@@ -67,26 +74,10 @@ impl Outgoing<'_> {
                 f64::from(self.route.timeout_seconds) * 1000.0,
                 answered,
                 &continuations.failed,
-                &self.inbound.request_id,
-                self.route.number,
-                self.inbound.began,
-                &set_cookies,
-                &self.audience.origin,
-                self.audience.is_secure,
+                &kept,
             )
         })
     }
-}
-
-/// A request that the upstream was sent, and what its end needs.
-struct Pending {
-    request_id: JsString,
-    /// The number of its route.
-    route: usize,
-    /// When it came, in milliseconds since the epoch.
-    began: f64,
-    set_cookies: Vec<String>,
-    audience: Audience,
 }
 
 /// The functions that end a request, and what a request has that nobody vouches for. They are made once.
@@ -99,108 +90,92 @@ struct Continuations {
 
 impl Continuations {
     fn new() -> Self {
-        let make = |end: fn(&Pending, JsValue) -> JsValue| {
-            let end = move |request_id, route, began, set_cookies: JsValue, origin, is_secure, response| {
-                let set_cookies = lines_of(&set_cookies);
-                let pending = Pending {
-                    request_id,
-                    route,
-                    began,
-                    set_cookies,
-                    audience: Audience { origin, is_secure },
-                };
-                end(&pending, response)
-            };
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, bool, JsValue) -> JsValue>::new(end)
+        let make = |end: fn(&Kept, &JsValue) -> JsValue| {
+            let end = move |kept: Kept, response: JsValue| end(&kept, &response);
+            Closure::<dyn Fn(Kept, JsValue) -> JsValue>::new(end)
                 .into_js_value()
                 .unchecked_into()
         };
         Self {
-            answered_by_origin: make(|pending, response| answered(pending, response, |_| Ok(()), yields)),
-            answered_by_application: make(|pending, response| {
-                answered(pending, response, withhold_product_cookies, |_| false)
+            answered_by_origin: make(|kept, response| answered(kept, response, |_| Ok(()), yields)),
+            answered_by_application: make(|kept, response| {
+                answered(kept, response, withhold_product_cookies, |_| false)
             }),
-            failed: make(|pending, _nothing| {
+            failed: make(|kept, _nothing| {
                 let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-                pending.fail(&refusal)
+                fail(kept, &refusal)
             }),
             nobody: Array::new(),
         }
     }
 }
 
-impl Pending {
-    fn fail(&self, refusal: &Refusal) -> JsValue {
-        self.log(
-            refusal.code.as_str(),
-            refusal.code.status(),
-            Some(&refusal.reason),
-        );
-        let request_id = String::from(&self.request_id);
-        let answer = Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone());
-        let Some(config) = Isolate::current().known_config() else {
-            return respond(&answer);
-        };
-        let Audience { origin, is_secure } = &self.audience;
-        let origin = origin.as_string();
-        respond(&answer.under(
-            outbound::rules_of(&config, self.route),
-            origin.as_deref(),
-            *is_secure,
-        ))
-    }
+fn fail(kept: &Kept, refusal: &Refusal) -> JsValue {
+    log_end(
+        kept,
+        refusal.code.as_str(),
+        refusal.code.status(),
+        Some(&refusal.reason),
+    );
+    let request_id = kept.request_id();
+    let answer = Answer::refusing(refusal, &request_id).setting(lines_of(&kept.cookies()));
+    let Some(config) = Isolate::current().known_config() else {
+        return respond(&answer);
+    };
+    let origin = kept.origin();
+    respond(&answer.under(
+        outbound::rules_of(&config, kept.route()),
+        origin.as_deref(),
+        kept.is_secure(),
+    ))
+}
 
-    fn log(&self, decision: &str, status: u16, reason: Option<&str>) {
-        let Some(config) = Isolate::current().known_config() else {
-            return;
-        };
-        if !config.log_requests.covers(reason.is_some()) {
-            return;
-        }
-        let mut routes = config.policy.routes();
-        let route = routes.find(|route| route.number == self.route);
-        let request_id = String::from(&self.request_id);
-        log(&Entry {
-            request_id: &request_id,
-            route: route.map(|route| route.path.as_str()),
-            decision,
-            status,
-            ms: host::now() - self.began,
-            reason,
-        });
+fn log_end(kept: &Kept, decision: &str, status: u16, reason: Option<&str>) {
+    let Some(config) = Isolate::current().known_config() else {
+        return;
+    };
+    if !config.log_requests.covers(reason.is_some()) {
+        return;
     }
+    let mut routes = config.policy.routes();
+    let number = kept.route();
+    let route = routes.find(|route| route.number == number);
+    log(&Entry {
+        request_id: &kept.request_id(),
+        route: route.map(|route| route.path.as_str()),
+        decision,
+        status,
+        ms: host::now() - kept.began(),
+        reason,
+    });
 }
 
 /// The wait is over: `response` is the upstream's, or `undefined` when the clock was first. `clean` takes out of its
 /// headers what is not the upstream's to set; `yields` says whether the upstream has decided about the session itself.
 fn answered(
-    pending: &Pending,
-    response: JsValue,
+    kept: &Kept,
+    response: &JsValue,
     clean: impl FnOnce(&Headers) -> Result<(), JsValue>,
     yields: impl FnOnce(&Headers) -> bool,
 ) -> JsValue {
     if response.is_undefined() {
         let reason = "the upstream sent no response headers in time";
-        return pending.fail(&Refusal::new(ProblemCode::GatewayTimeout, reason));
+        return fail(kept, &Refusal::new(ProblemCode::GatewayTimeout, reason));
     }
-    let response: Response = response.unchecked_into();
-    let made = host::reply(&response, &pending.request_id).and_then(|own| {
+    let made = host::reply(response.unchecked_ref(), kept).and_then(|own| {
         let headers = own.headers();
         clean(&headers)?;
-        // What opens a WebSocket is no answer that a browser would show or keep.
-        if own.status() != SWITCHING_PROTOCOLS {
-            outbound::finish(headers.unchecked_ref(), pending.route, &pending.audience)?;
-        }
-        if !pending.set_cookies.is_empty() && !yields(&headers) {
-            set_cookies(&own, &pending.set_cookies)?;
+        let cookies = kept.cookies();
+        if !cookies.is_undefined() && !yields(&headers) {
+            set_cookies(&own, &lines_of(&cookies))?;
         }
         Ok(own)
     });
     let Ok(own) = made else {
         let reason = "the upstream's response cannot be passed on";
-        return pending.fail(&Refusal::new(ProblemCode::BadGateway, reason));
+        return fail(kept, &Refusal::new(ProblemCode::BadGateway, reason));
     };
-    pending.log("pass", own.status(), None);
+    log_end(kept, "pass", own.status(), None);
     own.into()
 }
 

@@ -38,6 +38,9 @@ pub(super) fn forward(
     let names = host::header_names(&inbound.headers);
     let mut plan = hygiene::plan(&names, |name| inbound.headers.get(name).ok().flatten());
     let mut own = String::with_capacity(768);
+    if !upstream.is_origin() {
+        plan.remove.append(&mut plan.withhold);
+    }
     if plan.has_cookies {
         let came = inbound.cookie().filter(|_| !plan.remove.contains(&COOKIE));
         match cookies(upstream, came.unwrap_or_default(), pass.cookies, &inbound.renewal) {

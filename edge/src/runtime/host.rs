@@ -72,17 +72,6 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
 
-    #[wasm_bindgen(method)]
-    pub(super) fn has(this: &HeaderTexts, name: &JsString) -> bool;
-
-    #[wasm_bindgen(method, catch, js_name = delete)]
-    pub(super) fn remove(this: &HeaderTexts, name: &JsString) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    pub(super) fn append(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(method, catch)]
-    pub(super) fn set(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
 }
 
 #[wasm_bindgen(module = "/src/runtime/platform.js")]
@@ -94,7 +83,53 @@ extern "C" {
     #[wasm_bindgen(js_name = headerNames)]
     pub(super) fn header_names(headers: &Headers) -> String;
 
-    /// Sends a request on; see there.
+    /// What the responses of a route lose and get.
+    pub(super) fn additions(
+        removed: &str,
+        added: &str,
+        over_https: &str,
+        not_theirs: &str,
+        exposed: Option<&str>,
+        credentials: bool,
+        named_by: &JsValue,
+    ) -> JsValue;
+
+    /// What the end of a request needs, on the JavaScript side. It has one getter for each argument that Rust asks for.
+    pub(super) type Kept;
+
+    pub(super) fn keep(
+        request_id: &str,
+        route: usize,
+        began: f64,
+        cookies: &JsValue,
+        origin: Option<&str>,
+        is_secure: bool,
+        additions: &JsValue,
+    ) -> Kept;
+
+    #[wasm_bindgen(method, getter, js_name = requestId)]
+    pub(super) fn request_id(this: &Kept) -> String;
+
+    /// The number of its route.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn route(this: &Kept) -> usize;
+
+    /// When it came, in milliseconds since the epoch.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn began(this: &Kept) -> f64;
+
+    /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it; `undefined` for none.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn cookies(this: &Kept) -> JsValue;
+
+    /// The origin of the page that asks, where it may read the answer.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn origin(this: &Kept) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, js_name = isSecure)]
+    pub(super) fn is_secure(this: &Kept) -> bool;
+
+    /// Sends a request on.
     #[wasm_bindgen(catch)]
     pub(super) fn send(
         request: &Request,
@@ -106,21 +141,16 @@ extern "C" {
         milliseconds: f64,
         answered: &Continuation,
         failed: &Continuation,
-        request_id: &str,
-        route: usize,
-        began: f64,
-        cookies: &JsValue,
-        origin: &JsValue,
-        is_secure: bool,
+        kept: &Kept,
     ) -> Result<JsValue, JsValue>;
 
     /// A response of the edge's own. `headers` are names and values in turn, parted by line breaks.
     #[wasm_bindgen(catch)]
     pub(super) fn answer(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
 
-    /// The upstream's response as the client gets it.
+    /// The upstream's response as the client gets it, but for cookies.
     #[wasm_bindgen(catch)]
-    pub(super) fn reply(response: &Response, request_id: &JsString) -> Result<Response, JsValue>;
+    pub(super) fn reply(response: &Response, kept: &Kept) -> Result<Response, JsValue>;
 }
 
 /// The time in seconds since the epoch.

@@ -114,7 +114,7 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
 
 /// Decides again once the platform has given its verdict on a token. Most tokens that are new to the isolate lack
 /// nothing else, so they get by without a task, and without asking the platform to wait for one.
-fn verify(isolate: Rc<Isolate>, config: Rc<Config>, mut inbound: Inbound, token: Rc<str>) -> JsValue {
+fn verify(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, token: Rc<str>) -> JsValue {
     let unverified = match UnverifiedToken::parse(&token) {
         Ok(unverified) => unverified,
         Err(error) => {
@@ -128,8 +128,8 @@ fn verify(isolate: Rc<Isolate>, config: Rc<Config>, mut inbound: Inbound, token:
     let version = isolate.keys.borrow().minimum_version();
     let verified = Rc::clone(&token);
     key.verify_then(unverified, move |outcome| {
+        // No clock is asked again: the platform gives the verdict in the same turn.
         let verdict = keys::conclude(&isolate, &config, &verified, version, outcome, inbound.now());
-        inbound.look_at_the_clock();
         let next = step(&isolate, &config, &inbound, |_| verdict);
         go_on(isolate, config, inbound, next)
     })

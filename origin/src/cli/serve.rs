@@ -30,6 +30,9 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
 async fn serve(config: Config) -> Result<(), CliError> {
     let mut signals = Signals::install().attempt("signals cannot be received")?;
     let listen = config.http.listen;
+    if config.passes_by_the_edge() {
+        tracing::warn!(%listen, "edge.required is off: whoever reaches the server passes by the edge");
+    }
     let app = App::new(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .attempt("the server cannot be set up")?;
     if !app.mailer().is_on() {

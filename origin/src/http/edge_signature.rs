@@ -2,7 +2,10 @@
 //!
 //! Invariants:
 //! - A request that claims to be signed is signed, or is refused: a bad signature is never ignored.
-//! - Without a signature, no handler sees a header that only the edge may set.
+//! - What is signed is accepted once. Only then does anything look at the request, its body included, which no
+//!   signature covers: whoever has seen one request of the edge cannot have another body believed under its name.
+//! - Without a signature, no handler sees a header that only the edge may set; and where `[edge] required` says so, no
+//!   handler sees the request, but for those that say whether the server lives.
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::HOST;
@@ -11,24 +14,40 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
-use portcullis_shared::request_signature::{self, Purpose, SIGNED_HEADERS, SignedRequest, SigningKey};
+use portcullis_shared::request_signature::{
+    self, Purpose, SIGNED_HEADERS, SignatureParameters, SignedRequest, SigningKey,
+};
 
 use crate::kernel::time::Timestamp;
 
 use super::context::RequestContext;
+use super::health;
 use super::problem::Problem;
 use super::state::AppState;
 
 /// The middleware: verifies or strips, then leaves the [`RequestContext`] for the handlers.
 pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
+    match authenticate(&app, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn authenticate(app: &AppState, parts: &mut Parts) -> Result<(), Problem> {
+    // They tell a load balancer, which signs nothing, and change nothing, so that they may be asked twice.
+    let is_about_health = health::is_route(parts.uri.path());
     let claims_a_signature =
         parts.headers.contains_key("signature-input") || parts.headers.contains_key("signature");
     let signed = if claims_a_signature {
-        match verify(&parts, &app.config().edge_keys, app.clock().now()) {
-            Ok(signed) => Some(signed),
-            Err(problem) => return problem.into_response(),
+        let now = app.clock().now();
+        let (signed, parameters) = verify(parts, &app.config().edge_keys, now)?;
+        if !is_about_health {
+            app.replays().admit(&parameters, now).await?;
         }
+        Some(signed)
+    } else if app.config().edge_required && !is_about_health {
+        return Err(Problem::new(ProblemCode::EdgeRequired));
     } else {
         for name in identity::HEADERS {
             parts.headers.remove(name);
@@ -36,16 +55,12 @@ pub(super) async fn authenticate_edge(State(app): State<AppState>, request: Requ
         None
     };
     let keyid = signed.as_ref().map(|signed| signed.key.keyid.clone());
-    match RequestContext::new(&app, &parts, keyid) {
-        Ok(context) => {
-            parts.extensions.insert(context);
-            if let Some(signed) = signed {
-                parts.extensions.insert(signed);
-            }
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(problem) => problem.into_response(),
+    let context = RequestContext::new(app, parts, keyid)?;
+    parts.extensions.insert(context);
+    if let Some(signed) = signed {
+        parts.extensions.insert(signed);
     }
+    Ok(())
 }
 
 /// What a signature that holds says of its request.
@@ -83,7 +98,11 @@ impl<S: Sync> FromRequestParts<S> for OfTheEdge {
 }
 
 /// Verifies the signature and says with which of the keys it was made, and in whose name.
-fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<Signed, Problem> {
+fn verify(
+    parts: &Parts,
+    keys: &[SigningKey],
+    now: Timestamp,
+) -> Result<(Signed, SignatureParameters), Problem> {
     let refused = || {
         Problem::new(ProblemCode::InvalidEdgeSignature)
             .detail("The request claims to come from the edge, but its signature does not hold.")
@@ -118,8 +137,9 @@ fn verify(parts: &Parts, keys: &[SigningKey], now: Timestamp) -> Result<Signed, 
     )
     .map_err(|error| refused().caused_by(error))?;
     let key = keys.iter().find(|key| key.keyid == parameters.keyid);
-    Ok(Signed {
+    let signed = Signed {
         key: key.cloned().ok_or_else(refused)?,
         purpose: parameters.purpose,
-    })
+    };
+    Ok((signed, parameters))
 }

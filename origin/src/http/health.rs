@@ -21,6 +21,10 @@ use crate::kernel::time::{TimeDelta, Timestamp};
 use super::context::RequestContext;
 use super::state::AppState;
 
+const LIVE: &str = "/live";
+const READY: &str = "/ready";
+const HEALTH: &str = "/health";
+const HEALTH_DB: &str = "/health/db";
 /// How long one check may take; the answer must come within two seconds.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a result is believed.
@@ -106,10 +110,15 @@ where
     AppState: FromRef<S>,
 {
     Router::new()
-        .route("/live", get(live))
-        .route("/ready", get(ready))
-        .route("/health", get(health))
-        .route("/health/db", get(health_db))
+        .route(LIVE, get(live))
+        .route(READY, get(ready))
+        .route(HEALTH, get(health))
+        .route(HEALTH_DB, get(health_db))
+}
+
+/// Whether this is the path of one of the routes above: anybody may ask them, also without the edge.
+pub(super) fn is_route(path: &str) -> bool {
+    [LIVE, READY, HEALTH, HEALTH_DB].contains(&path)
 }
 
 async fn live() -> Health {

@@ -3,6 +3,7 @@
 //! Invariants:
 //! - Every answer carries `X-Request-Id` and the security headers; every refusal is a [`Problem`].
 //! - A client address or an identity is believed only under the edge's signature or from a trusted proxy.
+//! - What the edge has signed is accepted once; see [`replay`].
 //! - A body is bounded in size and in time before anything reads it.
 //! - No answer that sets a cookie may be kept by anybody on its way.
 //! - Causes are logged once, here; what a client sees names none.
@@ -16,6 +17,7 @@ mod health;
 mod observe;
 mod problem;
 mod query;
+mod replay;
 mod server;
 mod state;
 mod strict_json;

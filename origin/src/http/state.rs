@@ -11,6 +11,7 @@ use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
 
 use super::health::Readiness;
+use super::replay::ReplayGuard;
 
 /// The parts that all rooms share. Cloning shares them.
 #[derive(Clone)]
@@ -24,6 +25,7 @@ struct Parts {
     entropy: Arc<dyn Entropy>,
     hasher: Hasher,
     readiness: Readiness,
+    replays: ReplayGuard,
 }
 
 impl AppState {
@@ -38,6 +40,7 @@ impl AppState {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let readiness = Readiness::default();
+        let replays = ReplayGuard::new(redis.clone());
         Self(Arc::new(Parts {
             config,
             pool,
@@ -46,6 +49,7 @@ impl AppState {
             entropy,
             hasher,
             readiness,
+            replays,
         }))
     }
 
@@ -77,6 +81,10 @@ impl AppState {
     #[must_use]
     pub fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    pub(super) fn replays(&self) -> &ReplayGuard {
+        &self.0.replays
     }
 
     /// The clock, for the request context and for what runs outside of requests.

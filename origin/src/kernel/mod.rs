@@ -12,6 +12,7 @@ pub mod db;
 pub mod explanation;
 pub mod ids;
 pub mod logging;
+pub mod outage;
 pub mod passwords;
 pub mod random;
 pub mod redis;

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::hmac;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use redis::{RedisError, Script};
 
 use crate::http::{Problem, RequestContext};
+use crate::kernel::outage::Outage;
 use crate::kernel::redis::Redis;
 use crate::kernel::secrets::{MasterKey, SecretsError};
 use crate::kernel::time::Timestamp;
@@ -31,11 +31,6 @@ local left = math.floor((interval * limit - (arrival - now)) / interval)
 return {1, left, '0', string.format('%.0f', arrival - now)}
 ";
 
-/// How long Redis is left alone after it failed, so that a Redis that hangs does not slow every request.
-const OUTAGE_PAUSE_MILLIS: i64 = 1_000;
-/// Value of `retry_at` while Redis works.
-const UP: i64 = i64::MIN;
-
 /// Checks quotas. Cloning shares the state.
 #[derive(Clone)]
 pub struct Limiter(Arc<Inner>);
@@ -45,8 +40,7 @@ struct Inner {
     script: Script,
     key: hmac::Key,
     local: LocalLimiter,
-    /// Unix milliseconds before which Redis is not asked; [`UP`] outside an outage.
-    retry_at: AtomicI64,
+    outage: Outage,
 }
 
 impl Limiter {
@@ -58,7 +52,7 @@ impl Limiter {
             script: Script::new(SCRIPT),
             key: hmac::Key::new(hmac::HMAC_SHA256, key.expose()),
             local: LocalLimiter::default(),
-            retry_at: AtomicI64::new(UP),
+            outage: Outage::default(),
         })))
     }
 
@@ -87,13 +81,12 @@ impl Limiter {
         now: Timestamp,
     ) -> Result<Allowed, Limited> {
         let key = self.storage_key(scope, key);
-        let millis = now.timestamp_millis();
-        if self.0.retry_at.load(Ordering::Relaxed) > millis {
+        if self.0.outage.is_pausing(now) {
             return self.0.local.check(scope, &key, quota);
         }
         match self.ask_redis(&key, quota, now).await {
             Ok((allowed, remaining, wait, reset)) => {
-                if self.0.retry_at.swap(UP, Ordering::Relaxed) != UP {
+                if self.0.outage.has_answered() {
                     tracing::info!("rate limits are kept in Redis again");
                 }
                 if allowed == 1 {
@@ -111,12 +104,7 @@ impl Limiter {
                 }
             }
             Err(error) => {
-                if self
-                    .0
-                    .retry_at
-                    .swap(millis + OUTAGE_PAUSE_MILLIS, Ordering::Relaxed)
-                    == UP
-                {
+                if self.0.outage.has_failed(now) {
                     tracing::warn!(%error, "Redis does not answer; rate limits are kept in this process");
                 }
                 self.0.local.check(scope, &key, quota)

@@ -43,6 +43,9 @@ pub enum KeysError {
     /// The private part cannot be sealed, or does not open under the configured master key.
     #[error("a signing key cannot be sealed or unsealed")]
     Sealed(#[from] SecretsError),
+    /// The key that signs does not open under the master keys of this server.
+    #[error("the signing key {0} does not open, so that this server signs nothing")]
+    Locked(String),
     /// The database was asked for the keys a moment ago, in vain.
     #[error("the signing keys could not be read a moment ago")]
     NotRead,
@@ -102,7 +105,8 @@ impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::Database(error) => Self::database(error),
-            error @ KeysError::NotRead => Self::unavailable(error),
+            // Another replica may be able to; and the caller loses nothing by trying again.
+            error @ (KeysError::NotRead | KeysError::Locked(_)) => Self::unavailable(error),
             error @ (KeysError::KidTaken(_)
             | KeysError::TooMany(_)
             | KeysError::ChangedElsewhere

@@ -2,7 +2,8 @@
 //!
 //! Every replica has its own copy. None may be older than [`STALE_AFTER`] when it is used, unless the database
 //! cannot be read; a `kid` that a copy does not know, or a version of the key set that it has not reached, makes
-//! it read the database at once.
+//! it read the database at once. A replica whose master keys do not open the key that signs goes on verifying by the
+//! newest keys and signs nothing: with the key before that one, it would make tokens that soon nobody can verify.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use portcullis_shared::jwk::{JwkSet, RsaVerifyingKey};
 use portcullis_shared::signature::AwsLcKey;
 use tokio::sync::Mutex;
 
+use crate::kernel::causes;
 use crate::kernel::db::Pool;
 use crate::kernel::secrets::{MasterKey, Sealed};
 use crate::kernel::time::{TimeDelta, Timestamp};
@@ -36,9 +38,19 @@ const RETRY_AFTER: TimeDelta = TimeDelta::seconds(1);
 pub(super) struct Ring {
     loaded_at: Timestamp,
     version: u64,
-    active: Option<Arc<SigningKey>>,
+    signing: Signing,
     verifying: HashMap<String, AwsLcKey>,
     published: PublishedSet,
+}
+
+/// What signs.
+enum Signing {
+    /// There is no active key yet.
+    Nothing,
+    /// The active key.
+    Key(Arc<SigningKey>),
+    /// The active key of this name does not open.
+    Locked(String),
 }
 
 /// The key set as verifiers get it.
@@ -51,12 +63,21 @@ pub struct PublishedSet {
 }
 
 impl Ring {
-    pub(super) fn active(&self) -> Option<&Arc<SigningKey>> {
-        self.active.as_ref()
+    /// The key that signs, if there is one.
+    pub(super) fn active(&self) -> Result<Option<&Arc<SigningKey>>, KeysError> {
+        match &self.signing {
+            Signing::Nothing => Ok(None),
+            Signing::Key(key) => Ok(Some(key)),
+            Signing::Locked(kid) => Err(KeysError::Locked(kid.clone())),
+        }
     }
 
     pub(super) fn verifying(&self, kid: &str) -> Option<&AwsLcKey> {
         self.verifying.get(kid)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(super) fn published(&self) -> &PublishedSet {
@@ -175,7 +196,7 @@ impl KeyRing {
     }
 
     fn assemble(&self, set: PublishedKeys, now: Timestamp) -> Result<Ring, KeysError> {
-        let mut active = None;
+        let mut signing = Signing::Nothing;
         let mut public = Vec::with_capacity(set.keys.len());
         for row in set.keys {
             public.push(RsaVerifyingKey::from_components(
@@ -184,7 +205,7 @@ impl KeyRing {
                 &row.exponent,
             )?);
             if row.state == KeyState::Active {
-                active = Some(self.unseal(row)?);
+                signing = self.signing(row);
             }
         }
         let verifying = public
@@ -194,15 +215,33 @@ impl KeyRing {
         Ok(Ring {
             loaded_at: now,
             version: set.version,
-            active,
+            signing,
             verifying,
             published: publish(&JwkSet::from_keys(public).with_version(set.version)),
         })
     }
 
+    fn signing(&self, row: PublishedKey) -> Signing {
+        let kid = row.kid.clone();
+        match self.unseal(row) {
+            Ok(key) => Signing::Key(key),
+            Err(error) => {
+                let cause = causes::on_one_line(&error);
+                tracing::error!(
+                    kid,
+                    cause,
+                    "the key that signs does not open: this server signs nothing"
+                );
+                Signing::Locked(kid)
+            }
+        }
+    }
+
     fn unseal(&self, row: PublishedKey) -> Result<Arc<SigningKey>, KeysError> {
         // Unsealing and parsing cost milliseconds; a key that is in use already is taken over.
-        let in_use = self.known().and_then(|ring| ring.active.clone());
+        let in_use = self
+            .known()
+            .and_then(|ring| ring.active().ok().flatten().cloned());
         if let Some(key) = in_use.filter(|key| key.kid() == row.kid && key.public().modulus() == row.modulus)
         {
             return Ok(key);

@@ -96,7 +96,7 @@ impl Tokens {
 
     /// Makes sure that there is an active signing key; makes one if there is none. For the start of the server.
     pub async fn prepare(&self, now: Timestamp, entropy: &dyn Entropy) -> Result<(), KeysError> {
-        if self.0.ring.reread(now).await?.active().is_none() {
+        if self.0.ring.reread(now).await?.active()?.is_none() {
             keys::make_first(&self.0.pool, &self.0.master, self.0.rsa_bits, now, entropy).await?;
             self.0.ring.reread(now).await?;
         }
@@ -115,11 +115,11 @@ impl Tokens {
         entropy: &dyn Entropy,
     ) -> Result<AccessToken, KeysError> {
         let mut ring = self.0.ring.current(now).await?;
-        if ring.active().is_none() {
+        if ring.active()?.is_none() {
             self.prepare(now, entropy).await?;
             ring = self.0.ring.current(now).await?;
         }
-        let key = ring.active().ok_or(KeysError::NotMade)?;
+        let key = ring.active()?.ok_or(KeysError::NotMade)?;
         let issued_at = user.issuing_moment(now).timestamp();
         // A token that outlived its session, or a role that it names, could not be revoked: what has run out is not told
         // to the edge.
@@ -181,14 +181,14 @@ impl Tokens {
         Ok(self.0.ring.current(now).await?.published().clone())
     }
 
-    /// The same for a verifier that lacks something: the key `kid`, or the keys as of `version`. Where this replica
-    /// lacks it too, it asks the database, but no more than once a second.
+    /// The same for a verifier that lacks something: the key `kid`, or the keys as of `version`; and whether the set has
+    /// it. Where this replica lacks it too, it asks the database, but no more than once a second.
     async fn key_set_with(
         &self,
         kid: Option<&str>,
         version: u64,
         now: Timestamp,
-    ) -> Result<PublishedSet, KeysError> {
+    ) -> Result<(PublishedSet, bool), KeysError> {
         let ring = &self.0.ring;
         let sought = match kid {
             Some(kid) => ring
@@ -197,11 +197,13 @@ impl Tokens {
                 .and(ring.at_least(version, now).await),
             None => ring.at_least(version, now).await,
         };
-        match sought {
-            Ok(ring) => Ok(ring.published().clone()),
+        let ring = match sought {
+            Ok(ring) => ring,
             // What is in memory is better than nothing, and says of itself how new it is.
-            Err(_not_read) => self.key_set(now).await,
-        }
+            Err(_not_read) => ring.current(now).await?,
+        };
+        let has_it = ring.version() >= version && kid.is_none_or(|kid| ring.verifying(kid).is_some());
+        Ok((ring.published().clone(), has_it))
     }
 
     /// Does what the schedule of the signing keys asks for at `now`: publishes the next key ahead of time, lets it

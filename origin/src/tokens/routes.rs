@@ -19,6 +19,8 @@ use super::{CsrfTokens, CurrentUser, Tokens, TokensError};
 /// How long a key set may be cached: [`MAX_AGE_SECONDS`](portcullis_shared::jwk::MAX_AGE_SECONDS). A key is
 /// published for at least twice as long before it signs.
 const JWKS_CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+/// The same for a set that lacks what was asked for.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The routes of this room.
 pub fn router<S>() -> Router<S>
@@ -53,11 +55,14 @@ async fn jwks(
 ) -> Result<Response, Problem> {
     let Query(sought) = sought.unwrap_or_default();
     let version = sought.version.and_then(|version| version.parse().ok());
-    let set = tokens
+    let (set, has_it) = tokens
         .key_set_with(sought.kid.as_deref(), version.unwrap_or(0), context.now)
         .await
         .map_err(TokensError::from)?;
-    let caching = [(CACHE_CONTROL, JWKS_CACHE_CONTROL), (ETAG, set.etag.clone())];
+    // A set without it may be that of a replica that has not looked again yet. Kept on its way, it would hold back for
+    // minutes what the next attempt brings.
+    let caching = if has_it { JWKS_CACHE_CONTROL } else { NO_STORE };
+    let caching = [(CACHE_CONTROL, caching), (ETAG, set.etag.clone())];
     if is_known(&headers, &set.etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }

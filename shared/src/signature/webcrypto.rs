@@ -1,6 +1,9 @@
 //! The edge's backend: the host's `crypto.subtle` (W3C Web Cryptography API §14.3).
 
-use js_sys::{JsString, Object, Promise, Reflect};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use js_sys::{Function, JsString, Object, Promise, Reflect};
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -32,7 +35,51 @@ extern "C" {
     type Verdict;
 
     #[wasm_bindgen(method)]
-    fn then(this: &Verdict, resolved: &JsValue, rejected: &JsValue) -> JsValue;
+    fn then(this: &Verdict, resolved: &Function, rejected: &Function) -> JsValue;
+}
+
+/// The most that may wait for a verdict. A host gives it before it turns to anything else, so there are few; what is
+/// past this bound was given up by the host, and is dropped, the oldest first.
+const MOST_WAITING: usize = 1024;
+
+type Then = Box<dyn FnOnce(Result<VerifiedToken, TokenError>) -> JsValue>;
+
+#[derive(Default)]
+struct Waiting {
+    all: BTreeMap<u32, (VerifiedToken, Then)>,
+    last: u32,
+}
+
+impl Waiting {
+    fn add(&mut self, verified: VerifiedToken, then: Then) -> u32 {
+        if self.all.len() >= MOST_WAITING {
+            self.all.pop_first();
+        }
+        self.last = self.last.wrapping_add(1);
+        self.all.insert(self.last, (verified, then));
+        self.last
+    }
+}
+
+thread_local! {
+    static WAITING: RefCell<Waiting> = RefCell::default();
+    /// [`conclude`] for the host. There is one for all who wait: a closure for each would be registered with the garbage
+    /// collector, which costs a sixth of the verdict.
+    static CONCLUDE: Function = Closure::<dyn Fn(u32, JsValue) -> JsValue>::new(|number, verdict| conclude(number, &verdict))
+        .into_js_value()
+        .unchecked_into();
+}
+
+/// The host has given its verdict to whom the number belongs.
+fn conclude(number: u32, verdict: &JsValue) -> JsValue {
+    let Some((verified, then)) = WAITING.with_borrow_mut(|waiting| waiting.all.remove(&number)) else {
+        return JsValue::UNDEFINED;
+    };
+    then(if is_good(verdict) {
+        Ok(verified)
+    } else {
+        Err(BAD_SIGNATURE)
+    })
 }
 
 /// A public key imported into the host. Cloning it clones a handle.
@@ -92,14 +139,11 @@ impl WebCryptoKey {
             return then(Err(BAD_SIGNATURE));
         };
         // It is handed out after a good verdict, and dropped unseen after any other.
-        let verified = VerifiedToken::after_verdict(token);
-        let conclude = Closure::once_into_js(move |verdict: JsValue| {
-            then(if is_good(&verdict) {
-                Ok(verified)
-            } else {
-                Err(BAD_SIGNATURE)
-            })
-        });
+        let number = WAITING
+            .with_borrow_mut(|waiting| waiting.add(VerifiedToken::after_verdict(token), Box::new(then)));
+        let conclude: Function = CONCLUDE
+            .with(|conclude| conclude.bind1(&JsValue::UNDEFINED, &number.into()))
+            .unchecked_into();
         // A host that fails to answer calls the same function with its error, which is not a good verdict.
         verdict.unchecked_into::<Verdict>().then(&conclude, &conclude)
     }

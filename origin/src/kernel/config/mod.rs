@@ -52,6 +52,9 @@ pub struct Config {
     pub old_master_key_ids: Vec<String>,
     /// `[edge]`: the keys under which the edge signs its requests; at most two, for rotation.
     pub edge_keys: Vec<SigningKey>,
+    /// `[edge] required`: whether nobody but the edge is answered, except about health. To be said where the listener is
+    /// not on the loopback interface; false by default where it is.
+    pub edge_required: bool,
     /// `[passwords]`
     pub passwords: HasherConfig,
     /// `[limits]`
@@ -195,6 +198,13 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl Config {
+    /// Whether somebody on another machine may be able to ask the server itself, and so pass by the edge: its policy, its
+    /// limits and its revocations.
+    #[must_use]
+    pub fn passes_by_the_edge(&self) -> bool {
+        !self.edge_required && !self.http.listen.ip().is_loopback()
+    }
+
     /// Reads the file, if there is one, and then the environment: `PORTCULLIS__<SECTION>__<KEY>`,
     /// `DATABASE_URL` and `REDIS_URL`.
     pub fn load(

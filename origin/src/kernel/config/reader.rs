@@ -131,6 +131,19 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// True or false, or `None` when it is absent or neither.
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        let flag = match self.settings.remove(key)? {
+            Raw::File(Value::Boolean(flag)) => Some(flag),
+            Raw::Environment(_, text) => text.trim().parse().ok(),
+            Raw::File(_) => None,
+        };
+        if flag.is_none() {
+            self.mistake(key, "must be true or false");
+        }
+        flag
+    }
+
     /// A list of texts that parse to `T`; in the environment a JSON list, or texts separated by commas.
     pub(super) fn list<T: FromStr>(&mut self, key: &str, expected: &str) -> Vec<T> {
         let texts = match self.settings.remove(key) {

@@ -34,7 +34,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let redis = RedisConfig::read(redis, mistakes);
     let tokens = TokensConfig::read(tokens, mistakes);
     let (master_key, old_master_key_ids) = read_master_key(secrets, mistakes).unzip();
-    let edge_keys = read_edge_keys(edge, mistakes);
+    let (edge_keys, edge_required) = read_edge(edge, &http, mistakes);
     let passwords = read_passwords(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
@@ -49,6 +49,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         master_key: master_key?,
         old_master_key_ids: old_master_key_ids?,
         edge_keys,
+        edge_required,
         passwords,
         limits,
         clients,
@@ -200,10 +201,13 @@ fn read_master_key((name, settings): Found, mistakes: &mut Mistakes) -> Option<(
     Some((MasterKey::with_others(id, key?, old).ok()?, old_ids))
 }
 
-fn read_edge_keys((name, settings): Found, mistakes: &mut Mistakes) -> Vec<SigningKey> {
+/// The keys of the edge, and whether nobody else is answered.
+fn read_edge((name, settings): Found, http: &HttpConfig, mistakes: &mut Mistakes) -> (Vec<SigningKey>, bool) {
     let mut section = Section::new(name, settings, mistakes);
     let mut keys = Vec::new();
-    for (id, text) in section.table("signing_keys") {
+    let table = section.table("signing_keys");
+    let has_keys = !table.is_empty();
+    for (id, text) in table {
         let place = format!("signing_keys.{id}");
         match secret::decode(&text, 32..=64).map(|secret| SigningKey::new(id, secret.expose())) {
             Ok(Ok(key)) => keys.push(key),
@@ -217,8 +221,22 @@ fn read_edge_keys((name, settings): Found, mistakes: &mut Mistakes) -> Vec<Signi
             "may hold two keys at most: the current one and one to rotate to",
         );
     }
+    let required = section.flag("required");
+    if required == Some(true) && !has_keys {
+        section.mistake(
+            "signing_keys",
+            "is missing: without a key of the edge nobody would be answered",
+        );
+    }
+    if required.is_none() && !http.listen.ip().is_loopback() {
+        // Neither answer is right for everybody, and a wrong one is not noticed.
+        section.mistake(
+            "required",
+            "is missing: other machines may reach the server. true: it answers the edge alone; false: anybody",
+        );
+    }
     section.finish();
-    keys
+    (keys, required.unwrap_or(false))
 }
 
 fn read_passwords((name, settings): Found, mistakes: &mut Mistakes) -> HasherConfig {
