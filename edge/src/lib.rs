@@ -16,6 +16,7 @@ pub mod key_cache;
 pub mod log;
 pub mod path;
 pub mod policy;
+pub mod renewals;
 pub mod request_id;
 pub mod revocations;
 pub mod server_timing;

@@ -18,6 +18,7 @@ use crate::decide::TokenVerdict;
 use crate::deny_cache::DenyCache;
 use crate::key_cache::KeyCache;
 use crate::policy::Keeper;
+use crate::renewals::Renewals;
 use crate::request_id;
 use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
@@ -30,6 +31,7 @@ pub(super) struct Isolate {
     config: OnceCell<Option<Rc<Config>>>,
     keepers: OnceCell<Keepers>,
     pub(super) denials: RefCell<DenyCache>,
+    pub(super) renewals: RefCell<Renewals>,
     /// When it was last told that a keeper of a limit does not answer, in seconds since the epoch.
     fault_told: Cell<Option<i64>>,
     pub(super) keys: RefCell<KeyCache>,

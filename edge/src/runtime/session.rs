@@ -16,18 +16,47 @@ use super::isolate::Isolate;
 use crate::browser::{Renewal, Renewed};
 use crate::config::Config;
 use crate::decide::RequestView as _;
+use crate::renewals::Turn;
 
 const REFRESH_PATH: &str = "/auth/refresh";
 const USER_AGENT: &str = "user-agent";
 /// How long the origin may take to answer, in milliseconds.
 const TIMEOUT_MILLISECONDS: u32 = 5000;
+/// How soon a request looks again that lets another one ask, in milliseconds.
+const LOOK_AGAIN_MILLISECONDS: u32 = 20;
+/// How often it does: for as long as the other may take.
+const MOST_LOOKS: u32 = TIMEOUT_MILLISECONDS / LOOK_AGAIN_MILLISECONDS;
 /// The longest problem document that is read, in bytes.
 const LONGEST_PROBLEM: usize = 16 * 1024;
 /// When to try again where the origin does not say, in seconds.
 const RETRY_AFTER: u32 = 1;
 
-/// Refreshes the session that `token` belongs to.
+/// Refreshes the session that `token` belongs to, or uses what came of it for another request a moment ago.
 pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inbound, token: &str) -> Renewal {
+    let client = client_address(inbound).unwrap_or_default();
+    for _ in 0..MOST_LOOKS {
+        let turn = isolate
+            .renewals
+            .borrow_mut()
+            .begin(token, &client, host::seconds());
+        match turn {
+            Turn::Use(outcome) => return outcome,
+            Turn::Ask => {
+                let outcome = ask(isolate, config, inbound, token).await;
+                let mut renewals = isolate.renewals.borrow_mut();
+                renewals.done(token, &client, outcome.clone(), host::seconds());
+                return outcome;
+            }
+            Turn::Wait => {}
+        }
+        // The other request's promise must not be waited for; its outcome may be looked at.
+        let _kept = JsFuture::from(host::pause(LOOK_AGAIN_MILLISECONDS.into())).await;
+    }
+    ask(isolate, config, inbound, token).await
+}
+
+/// Asks the origin.
+async fn ask(isolate: &Isolate, config: &Config, inbound: &Inbound, token: &str) -> Renewal {
     const FAILED: Renewal = Renewal::Failed {
         retry_after: RETRY_AFTER,
     };

@@ -75,3 +75,29 @@ async fn refreshes_of_one_session_are_limited() {
     );
     assert_limited(limited.first().expect("the 31st at once is limited"));
 }
+
+#[tokio::test]
+async fn a_page_that_asks_for_more_than_thirty_things_as_its_access_token_ends_is_served() {
+    let account = Account::register(&Door::edge()).await;
+    let cookie = format!("__Host-pc_refresh={}", account.refresh_token());
+    let page = (0..45).map(|_| account.client.get("/api/echo").header("cookie", &cookie).send());
+    let answers = join_all(page).await;
+    let mut set: Vec<_> = answers
+        .iter()
+        .map(|answer| {
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let lines = answer.headers.get_all("set-cookie").iter();
+            let lines: Vec<_> = lines.map(|line| line.to_str().unwrap().to_owned()).collect();
+            assert_eq!(lines.len(), 2, "{answer:?}");
+            lines
+        })
+        .collect();
+    set.dedup();
+    assert_eq!(set.len(), 1, "all have the same session");
+    // The origin saw one refresh, and the next token is as good as any.
+    let next = set[0]
+        .iter()
+        .find_map(|line| line.strip_prefix("__Host-pc_refresh="));
+    let next = next.and_then(|line| line.split(';').next()).unwrap();
+    account.refresh(next).await.expect(200);
+}

@@ -55,6 +55,9 @@ fn report(source: &Source) -> Report {
         Ok(policy) => {
             report.routes = policy.routes().map(|route| Row::of(route)).collect();
             check_upstreams(&policy, source, &mut report);
+            if let Err(found) = source.check_bindings(&policy) {
+                report.mistakes.extend(found.0);
+            }
             let strange = policy.routes().flat_map(|route| strange_names(route));
             report.warnings.extend(strange);
         }

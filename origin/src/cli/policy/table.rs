@@ -15,6 +15,8 @@ pub(super) struct Source {
     policy: String,
     /// The variables beside it, where it is in a `wrangler.toml`.
     variables: Option<Map<String, Value>>,
+    /// What else that file, or its environment, says of the Worker.
+    worker: Value,
 }
 
 impl Source {
@@ -38,6 +40,11 @@ impl Source {
                 Some(policy) => Ok(Self {
                     policy: policy.to_string(),
                     variables: Some(variables),
+                    worker: match env {
+                        Some(env) => Value::Object(file).pointer(&format!("/env/{env}")).cloned(),
+                        None => Some(Value::Object(file)),
+                    }
+                    .unwrap_or_default(),
                 }),
                 None => Err(format!("[{place}] has no POLICY")),
             },
@@ -46,6 +53,7 @@ impl Source {
             None => Ok(Self {
                 policy: Value::Object(file).to_string(),
                 variables: None,
+                worker: Value::Null,
             }),
         }
     }
@@ -63,6 +71,14 @@ impl Source {
             }
             CliError::Refused
         })
+    }
+
+    /// Holds the limits of its policy against the bindings of the Worker, where the file is that of a Worker.
+    pub(super) fn check_bindings(&self, policy: &Policy) -> Result<(), Mistakes> {
+        match self.variables {
+            Some(_) => policy.check_bindings(&self.worker),
+            None => Ok(()),
+        }
     }
 
     /// The variables beside the table; `None` where the file has the table alone.

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use portcullis_edge::browser::Renewal;
 use portcullis_edge::credential::Credential;
 use portcullis_edge::decide::{Decision, Knowledge, Preflight, Refusal, RequestView, TokenVerdict, decide};
+use portcullis_edge::deny_cache::DenyCache;
 use portcullis_edge::policy::{Policy, Route};
 use portcullis_edge::revocations::Revocations;
+use portcullis_edge::tally::{Count, Tally};
 use portcullis_edge::venue_roles::VenueRoles;
 use portcullis_shared::claims::{AccessClaims, Expectations};
 use portcullis_shared::error::TokenError;
@@ -23,11 +25,13 @@ const HOST: &str = "https://edge.example";
 const AUTHORIZATION: &str = "authorization";
 
 /// A request that nobody makes.
+#[derive(Clone)]
 pub(super) struct Request {
     method: String,
     url: String,
     headers: Vec<(String, String)>,
     renewal: Renewal,
+    tally: Tally,
 }
 
 impl Request {
@@ -39,6 +43,7 @@ impl Request {
             url: format!("{host}{path}"),
             headers,
             renewal: Renewal::Untried,
+            tally: Tally::default(),
         }
     }
 
@@ -90,6 +95,10 @@ impl RequestView for Request {
     fn renewal(&self) -> &Renewal {
         &self.renewal
     }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
+    }
 }
 
 /// What there is to judge a token by.
@@ -118,13 +127,14 @@ pub(super) enum Outcome {
     First(&'static str),
 }
 
-/// A table in a moment in which nothing is revoked, and the origin was asked for nothing.
+/// A table in a moment in which nothing is revoked, nobody is over a limit, and the origin was asked for nothing.
 pub(super) struct Trial<'p> {
     pub(super) policy: &'p Policy,
     /// In seconds since the epoch.
     pub(super) now: i64,
     revocations: Revocations,
     venue_roles: VenueRoles,
+    denials: DenyCache,
 }
 
 impl<'p> Trial<'p> {
@@ -149,6 +159,7 @@ impl<'p> Trial<'p> {
             now,
             revocations,
             venue_roles: VenueRoles::default(),
+            denials: DenyCache::default(),
         })
     }
 
@@ -159,22 +170,31 @@ impl<'p> Trial<'p> {
             revocations: &self.revocations,
             venue_roles: &self.venue_roles,
             csrf_keys: &[],
+            denials: &self.denials,
         };
         let known = |token: &str| match self.judge(token, judge) {
             Ok(claims) => TokenVerdict::Verified(claims),
             Err(error) => TokenVerdict::Refused(error),
         };
-        match decide(request, &knowledge, known, self.now) {
-            Decision::Pass(pass) => Outcome::Pass {
-                route: pass.route,
-                told: pass.identity.as_ref().map(identity::headers).unwrap_or_default(),
-            },
-            Decision::Refuse(refusal) => Outcome::Refuse(refusal),
-            Decision::Preflight(preflight) => Outcome::Preflight(preflight),
-            Decision::AskVenueRoles(_) => Outcome::First("ask_venue_roles"),
-            Decision::Refresh(_) => Outcome::First("refresh"),
-            Decision::Verify(_) => Outcome::First("verify"),
-            Decision::FetchRevocations => Outcome::First("fetch_revocations"),
+        let mut request = request.clone();
+        loop {
+            return match decide(&request, &knowledge, known, self.now) {
+                // Each limit asks once.
+                Decision::Count(question) => {
+                    request.tally.note(&question.limit, Count::Within);
+                    continue;
+                }
+                Decision::Pass(pass) => Outcome::Pass {
+                    route: pass.route,
+                    told: pass.identity.as_ref().map(identity::headers).unwrap_or_default(),
+                },
+                Decision::Refuse(refusal) => Outcome::Refuse(refusal),
+                Decision::Preflight(preflight) => Outcome::Preflight(preflight),
+                Decision::AskVenueRoles(_) => Outcome::First("ask_venue_roles"),
+                Decision::Refresh(_) => Outcome::First("refresh"),
+                Decision::Verify(_) => Outcome::First("verify"),
+                Decision::FetchRevocations => Outcome::First("fetch_revocations"),
+            };
         }
     }
 
