@@ -35,11 +35,13 @@ use crate::{
     workspace::Workspace,
 };
 use good::{Asked, Errand, Person};
+use hostile::Kind;
 use memory::Memory;
 use outcome::{Count, by_route, percentile};
 
-/// How many send hostile requests at a time.
-const LANES: usize = 32;
+/// How many send hostile requests of each kind at a time. Each kind has lanes of its own: guesses of passwords, which wait for the
+/// hasher, would keep the others back.
+const LANES: usize = 4;
 /// How many people there are.
 const PEOPLE: usize = 8;
 /// After the longest window of a limit whoever is over one is refused at once.
@@ -108,15 +110,19 @@ impl Flood {
         let logged = fs::metadata(&log).map_or(0, |file| file.len());
         let began = Instant::now();
         let (sent, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let hostile = || {
-            hostile::lane(edge, &abuser, began, || {
+        let hostile = |kind| {
+            hostile::lane(edge, kind, &abuser, began, || {
                 let serial = sent.fetch_add(1, Ordering::Relaxed);
                 let goes_on = serial < least || began.elapsed() < LEAST;
                 (goes_on && interrupt::check().is_ok()).then_some(serial)
             })
         };
         let (asked, count, memory) = thread::scope(|scope| {
-            let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(hostile)).collect();
+            let lanes: Vec<_> = Kind::ALL
+                .into_iter()
+                .flat_map(|kind| [kind; LANES])
+                .map(|kind| scope.spawn(move || hostile(kind)))
+                .collect();
             let is_over = &is_over;
             let watch = scope.spawn(|| Memory::watch(stack, began, || is_over.load(Ordering::Relaxed)));
             let people = &people;
