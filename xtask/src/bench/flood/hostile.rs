@@ -9,7 +9,7 @@ use super::{SETTLED, outcome::Count};
 use crate::bench::http::Client;
 
 /// Clients with an IPv4 address, and as many with a network of IPv6 addresses each.
-const CLIENTS: usize = 128;
+const CLIENTS: usize = 32;
 /// Beyond what any server takes as one header.
 const HUGE: usize = 96 * 1024;
 /// The length of an RSA-3072 signature.

@@ -1,4 +1,7 @@
 //! Memory of the Worker's runtime and of the origin while a flood goes on.
+//!
+//! `wrangler dev` runs two runtimes, one of them its own proxy, and the heaps of both grow with what passes until V8 thinks it
+//! worth while to collect. What an isolate of the edge itself comes to is the row `isolate`, in plain workerd.
 
 use std::{
     fmt::Write as _,
