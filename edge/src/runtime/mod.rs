@@ -103,9 +103,7 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
         return inbound.refuse(&refusal, true);
     };
-    let next = step(&isolate, &config, &inbound, |token| {
-        isolate.known(token, inbound.now())
-    });
+    let next = step(&isolate, &config, &inbound, None);
     match next {
         Step::Verify(token) => verify(isolate, config, inbound, token),
         next => go_on(isolate, config, inbound, next),
@@ -118,7 +116,7 @@ fn verify(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, token: Rc<
     let unverified = match UnverifiedToken::parse(&token) {
         Ok(unverified) => unverified,
         Err(error) => {
-            let next = step(&isolate, &config, &inbound, |_| TokenVerdict::Refused(error));
+            let next = step(&isolate, &config, &inbound, Some(TokenVerdict::Refused(error)));
             return go_on(isolate, config, inbound, next);
         }
     };
@@ -130,7 +128,7 @@ fn verify(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, token: Rc<
     key.verify_then(unverified, move |outcome| {
         // No clock is asked again: the platform gives the verdict in the same turn.
         let verdict = keys::conclude(&isolate, &config, &verified, version, outcome, inbound.now());
-        let next = step(&isolate, &config, &inbound, |_| verdict);
+        let next = step(&isolate, &config, &inbound, Some(verdict));
         go_on(isolate, config, inbound, next)
     })
 }
@@ -169,11 +167,7 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
             Step::AskVenueRoles(question) => venue_roles::make_known(isolate, config, &question).await,
         }
         inbound.look_at_the_clock();
-        let now = inbound.now();
-        next = step(isolate, config, &inbound, |token| match &verdict {
-            Some(TokenVerdict::Unknown) | None => isolate.known(token, now),
-            Some(verdict) => verdict.clone(),
-        });
+        next = step(isolate, config, &inbound, verdict.clone());
     }
     let reason = "what the decision depends on changes too fast";
     let refusal = Refusal {
@@ -183,12 +177,18 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
     inbound.refuse(&refusal, config.log_requests.covers(true))
 }
 
+/// Decides. `verdict` is what this request has found out about its token; without one it is what the isolate knows. It is no
+/// function of the caller's, since each would have a decision of its own compiled for it.
 fn step(
     isolate: &Rc<Isolate>,
     config: &Rc<Config>,
     inbound: &Inbound,
-    known: impl FnOnce(&str) -> TokenVerdict<SharedIdentity>,
+    verdict: Option<TokenVerdict<SharedIdentity>>,
 ) -> Step {
+    let known = |token: &str| match verdict {
+        Some(TokenVerdict::Unknown) | None => isolate.known(token, inbound.now()),
+        Some(verdict) => verdict,
+    };
     let decision = {
         let knowledge = Knowledge {
             policy: &config.policy,
