@@ -196,6 +196,7 @@ mod tests {
     use super::Answer;
     use crate::decide::Refusal;
     use crate::policy::Methods;
+    use crate::policy::Policy;
     use portcullis_shared::problem::ProblemCode;
 
     #[test]
@@ -218,6 +219,37 @@ mod tests {
         assert!(
             !answer.body.unwrap().contains("\"x\""),
             "the reason is for the log"
+        );
+    }
+
+    #[test]
+    fn a_refusal_for_a_limit_names_it_in_headers_and_body() {
+        let policy = Policy::parse(
+            r#"{"issuer": "i", "audience": "a",
+                "limits": [{"name": "client", "by": "client", "limit": 100, "window_seconds": 60, "binding": "B"}],
+                "routes": [{"path": "/x", "upstream": "app", "public": true, "limit": "client"}]}"#,
+        )
+        .unwrap();
+        let refusal = Refusal {
+            retry_after: Some(7),
+            route: policy.routes().next().cloned(),
+            violated: policy.limits().next().cloned(),
+            rate_limit: Some("\"client\";r=0;t=7".to_owned()),
+            ..Refusal::new(ProblemCode::RateLimited, "x")
+        };
+        let answer = Answer::refusing(&refusal, "12345678");
+        let header = |name: &str| {
+            let found = answer.headers.iter().find(|(own, _)| *own == name);
+            found.map(|(_, value)| value.to_string()).unwrap_or_default()
+        };
+        assert_eq!(answer.status, 429);
+        assert_eq!(header("retry-after"), "7");
+        assert_eq!(header("ratelimit-policy"), "\"client\";q=100;w=60");
+        assert_eq!(header("ratelimit"), "\"client\";r=0;t=7");
+        let body: serde_json::Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();
+        assert_eq!(
+            body.get("violated-policies").unwrap(),
+            &serde_json::json!(["client"])
         );
     }
 

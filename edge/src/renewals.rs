@@ -5,7 +5,7 @@
 //!   origin, which notes it.
 //! - It is kept for a few seconds, far less than the origin answers a replaced token again. In that time the origin would give the
 //!   same answer; the access token is held against revocations with each request all the same.
-//! - A failure is kept just long enough for those who wait to hear of it, so that they do not fail one after the other.
+//! - A failure is told to those who have waited for it, so that they do not fail one after the other, and to nobody else.
 //! - Requests share what came of a refresh, never the promise of it; who waits for another's looks again and again, and asks
 //!   by itself when that one is not done in time.
 
@@ -15,7 +15,7 @@ use crate::browser::Renewal;
 
 /// How long a session that goes on is used, in seconds.
 const KEPT_SECONDS: i64 = 5;
-/// How long anything else is, in seconds.
+/// How long those who wait may hear of anything else, in seconds.
 const FAILURE_KEPT_SECONDS: i64 = 2;
 /// How long a refresh that has begun is waited for, in seconds.
 const PATIENCE_SECONDS: i64 = 5;
@@ -71,17 +71,20 @@ impl Default for Renewals {
 }
 
 impl Renewals {
-    /// Says what to do about `token`, which came from `client`.
-    pub fn begin(&mut self, token: &str, client: &str, now: i64) -> Turn {
+    /// Says what to do about `token`, which came from `client`. `has_waited` says that it was told to wait before: then it
+    /// also hears of a failure.
+    pub fn begin(&mut self, token: &str, client: &str, has_waited: bool, now: i64) -> Turn {
         if token.len() > MAX_TOKEN_BYTES {
             return Turn::Ask;
         }
         let key = key(token, client);
         if let Some(entry) = self.entries.get(&*key).filter(|entry| !entry.is_over(now)) {
-            return match &entry.outcome {
-                Renewal::Untried => Turn::Wait,
-                outcome => Turn::Use(outcome.clone()),
-            };
+            match &entry.outcome {
+                Renewal::Untried => return Turn::Wait,
+                Renewal::Renewed(_) => return Turn::Use(entry.outcome.clone()),
+                failure if has_waited => return Turn::Use(failure.clone()),
+                Renewal::Refused | Renewal::Limited { .. } | Renewal::Failed { .. } => {}
+            }
         }
         // The one before this token is its predecessor no more: should it come again, the origin is to see that.
         let made = |outcome: &Renewal| match outcome {
@@ -136,12 +139,15 @@ mod tests {
     #[test]
     fn one_request_asks_and_the_others_use_what_came_of_it() {
         let mut renewals = Renewals::default();
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW), Turn::Ask);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW), Turn::Wait);
+        assert_eq!(renewals.begin(TOKEN, CLIENT, false, NOW), Turn::Ask);
+        assert_eq!(renewals.begin(TOKEN, CLIENT, false, NOW), Turn::Wait);
         renewals.done(TOKEN, CLIENT, renewed(), NOW + 1);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW + 1), Turn::Use(renewed()));
         assert_eq!(
-            renewals.begin(TOKEN, CLIENT, NOW + 1 + KEPT_SECONDS),
+            renewals.begin(TOKEN, CLIENT, false, NOW + 1),
+            Turn::Use(renewed())
+        );
+        assert_eq!(
+            renewals.begin(TOKEN, CLIENT, false, NOW + 1 + KEPT_SECONDS),
             Turn::Ask,
             "after a few seconds the origin is asked again"
         );
@@ -150,40 +156,45 @@ mod tests {
     #[test]
     fn another_token_and_another_address_ask_for_themselves() {
         let mut renewals = Renewals::default();
-        renewals.begin(TOKEN, CLIENT, NOW);
+        renewals.begin(TOKEN, CLIENT, false, NOW);
         renewals.done(TOKEN, CLIENT, renewed(), NOW);
-        assert_eq!(renewals.begin("pcr_x.1.z", CLIENT, NOW), Turn::Ask);
-        assert_eq!(renewals.begin(TOKEN, "192.0.2.2", NOW), Turn::Ask);
+        assert_eq!(renewals.begin("pcr_x.1.z", CLIENT, false, NOW), Turn::Ask);
+        assert_eq!(renewals.begin(TOKEN, "192.0.2.2", false, NOW), Turn::Ask);
     }
 
     #[test]
     fn a_failure_is_told_to_those_who_wait_and_to_nobody_later() {
         let failed = Renewal::Failed { retry_after: 1 };
         let mut renewals = Renewals::default();
-        renewals.begin(TOKEN, CLIENT, NOW);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW), Turn::Wait);
+        renewals.begin(TOKEN, CLIENT, false, NOW);
+        assert_eq!(renewals.begin(TOKEN, CLIENT, false, NOW), Turn::Wait);
         renewals.done(TOKEN, CLIENT, failed.clone(), NOW + 4);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW + 5), Turn::Use(failed));
+        assert_eq!(renewals.begin(TOKEN, CLIENT, true, NOW + 5), Turn::Use(failed));
+        assert_eq!(renewals.begin(TOKEN, CLIENT, false, NOW + 5), Turn::Ask);
+        renewals.done(TOKEN, CLIENT, Renewal::Refused, NOW + 4);
         let later = NOW + 4 + FAILURE_KEPT_SECONDS;
-        assert_eq!(renewals.begin(TOKEN, CLIENT, later), Turn::Ask);
+        assert_eq!(renewals.begin(TOKEN, CLIENT, true, later), Turn::Ask);
     }
 
     #[test]
     fn a_token_whose_successor_is_refreshed_is_for_the_origin_to_judge() {
         let mut renewals = Renewals::default();
-        renewals.begin(TOKEN, CLIENT, NOW);
+        renewals.begin(TOKEN, CLIENT, false, NOW);
         renewals.done(TOKEN, CLIENT, renewed(), NOW);
-        assert_eq!(renewals.begin("pcr_x.2.y", CLIENT, NOW), Turn::Ask);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW), Turn::Ask);
+        assert_eq!(renewals.begin("pcr_x.2.y", CLIENT, false, NOW), Turn::Ask);
+        assert_eq!(renewals.begin(TOKEN, CLIENT, false, NOW), Turn::Ask);
     }
 
     #[test]
     fn who_never_comes_back_holds_nobody_up_for_good() {
         let mut renewals = Renewals::default();
-        renewals.begin(TOKEN, CLIENT, NOW);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW + PATIENCE_SECONDS), Turn::Ask);
+        renewals.begin(TOKEN, CLIENT, false, NOW);
         assert_eq!(
-            renewals.begin(TOKEN, CLIENT, NOW - 60),
+            renewals.begin(TOKEN, CLIENT, false, NOW + PATIENCE_SECONDS),
+            Turn::Ask
+        );
+        assert_eq!(
+            renewals.begin(TOKEN, CLIENT, false, NOW - 60),
             Turn::Ask,
             "nor does a clock that was set back"
         );
@@ -193,13 +204,19 @@ mod tests {
     fn a_flood_of_tokens_finds_no_more_room_and_is_told_to_ask() {
         let mut renewals = Renewals::default();
         for n in 0..2 * MAX_ENTRIES {
-            assert_eq!(renewals.begin(&format!("pcr_{n}"), CLIENT, NOW), Turn::Ask);
+            assert_eq!(renewals.begin(&format!("pcr_{n}"), CLIENT, false, NOW), Turn::Ask);
             assert!(renewals.entries.len() <= MAX_ENTRIES);
         }
         let long = "x".repeat(MAX_TOKEN_BYTES + 1);
-        assert_eq!(renewals.begin(&long, CLIENT, NOW), Turn::Ask);
-        assert_eq!(renewals.begin(&long, CLIENT, NOW), Turn::Ask);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW + PATIENCE_SECONDS), Turn::Ask);
-        assert_eq!(renewals.begin(TOKEN, CLIENT, NOW + PATIENCE_SECONDS), Turn::Wait);
+        assert_eq!(renewals.begin(&long, CLIENT, false, NOW), Turn::Ask);
+        assert_eq!(renewals.begin(&long, CLIENT, false, NOW), Turn::Ask);
+        assert_eq!(
+            renewals.begin(TOKEN, CLIENT, false, NOW + PATIENCE_SECONDS),
+            Turn::Ask
+        );
+        assert_eq!(
+            renewals.begin(TOKEN, CLIENT, false, NOW + PATIENCE_SECONDS),
+            Turn::Wait
+        );
     }
 }

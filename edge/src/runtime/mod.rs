@@ -105,9 +105,7 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
         return inbound.refuse(&refusal, Watch::FAULT);
     };
-    let next = step(&isolate, &config, &inbound, |token| {
-        inbound.noting(Verdict::Cached, isolate.known(token, inbound.now()))
-    });
+    let next = step(&isolate, &config, &inbound, None);
     match next {
         Step::Verify(token) => verify(isolate, config, inbound, token),
         next => go_on(isolate, config, inbound, next),
@@ -121,9 +119,7 @@ fn verify(isolate: Rc<Isolate>, config: Rc<Config>, mut inbound: Inbound, token:
     let unverified = match UnverifiedToken::parse(&token) {
         Ok(unverified) => unverified,
         Err(error) => {
-            let next = step(&isolate, &config, &inbound, |_| {
-                inbound.noting(Verdict::Verified, TokenVerdict::Refused(error))
-            });
+            let next = step(&isolate, &config, &inbound, Some(TokenVerdict::Refused(error)));
             return go_on(isolate, config, inbound, next);
         }
     };
@@ -135,9 +131,7 @@ fn verify(isolate: Rc<Isolate>, config: Rc<Config>, mut inbound: Inbound, token:
     key.verify_then(unverified, move |outcome| {
         // No clock is asked again: the platform gives the verdict in the same turn.
         let verdict = keys::conclude(&isolate, &config, &verified, version, outcome, inbound.now());
-        let next = step(&isolate, &config, &inbound, |_| {
-            inbound.noting(Verdict::Verified, verdict)
-        });
+        let next = step(&isolate, &config, &inbound, Some(verdict));
         go_on(isolate, config, inbound, next)
     })
 }
@@ -187,11 +181,7 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
             }
         }
         inbound.look_at_the_clock();
-        let now = inbound.now();
-        next = step(isolate, config, &inbound, |token| match &verdict {
-            Some(TokenVerdict::Unknown) | None => inbound.noting(Verdict::Cached, isolate.known(token, now)),
-            Some(verdict) => inbound.noting(Verdict::Verified, verdict.clone()),
-        });
+        next = step(isolate, config, &inbound, verdict.clone());
     }
     let reason = "what the decision depends on changes too fast";
     let refusal = Refusal {
@@ -201,12 +191,20 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
     inbound.refuse(&refusal, config.watch())
 }
 
+/// Decides. `verdict` is what this request has found out about its token; without one it is what the isolate knows. It is no
+/// function of the caller's, since each would have a decision of its own compiled for it.
 fn step(
     isolate: &Rc<Isolate>,
     config: &Rc<Config>,
     inbound: &Inbound,
-    known: impl FnOnce(&str) -> TokenVerdict<SharedIdentity>,
+    verdict: Option<TokenVerdict<SharedIdentity>>,
 ) -> Step {
+    let known = |token: &str| match verdict {
+        Some(TokenVerdict::Unknown) | None => {
+            inbound.noting(Verdict::Cached, isolate.known(token, inbound.now()))
+        }
+        Some(verdict) => inbound.noting(Verdict::Verified, verdict),
+    };
     let decision = {
         let knowledge = Knowledge {
             policy: &config.policy,

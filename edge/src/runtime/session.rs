@@ -34,11 +34,11 @@ const RETRY_AFTER: u32 = 1;
 /// Refreshes the session that `token` belongs to, or uses what came of it for another request a moment ago.
 pub(super) async fn refresh(isolate: &Isolate, config: &Config, inbound: &Inbound, token: &str) -> Renewal {
     let client = client_address(inbound).unwrap_or_default();
-    for _ in 0..MOST_LOOKS {
+    for looks in 0..MOST_LOOKS {
         let turn = isolate
             .renewals
             .borrow_mut()
-            .begin(token, &client, host::seconds());
+            .begin(token, &client, looks > 0, host::seconds());
         match turn {
             Turn::Use(outcome) => return outcome,
             Turn::Ask => {
