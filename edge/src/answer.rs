@@ -41,12 +41,7 @@ impl<'a> Answer<'a> {
                 .as_deref()
                 .map(|value| ("www-authenticate", Cow::Borrowed(value))),
         );
-        headers.extend(
-            refusal
-                .allow
-                .as_deref()
-                .map(|value| ("allow", Cow::Borrowed(value))),
-        );
+        headers.extend(refusal.allow.map(|methods| ("allow", Cow::Owned(methods.list()))));
         headers.extend(
             refusal
                 .retry_after
@@ -188,13 +183,14 @@ impl<'a> Answer<'a> {
 mod tests {
     use super::Answer;
     use crate::decide::Refusal;
+    use crate::policy::Methods;
     use portcullis_shared::problem::ProblemCode;
 
     #[test]
     fn a_refusal_becomes_a_problem_with_its_headers() {
         let refusal = Refusal {
             retry_after: Some(7),
-            allow: Some("GET".to_owned()),
+            allow: Methods::of("GET"),
             ..Refusal::new(ProblemCode::Unavailable, "x")
         };
         let answer = Answer::refusing(&refusal, "12345678");

@@ -218,7 +218,7 @@ fn find<'p>(policy: &'p Policy, method: &str, target: &Target<'_>) -> Result<&'p
                 "no route of the path has the method",
             );
             Err(Refusal {
-                allow: Some(methods.list()),
+                allow: Some(methods),
                 ..refusal
             })
         }

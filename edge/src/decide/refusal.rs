@@ -8,7 +8,7 @@ use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
 
 use crate::browser::CookieFate;
-use crate::policy::{Limit, Route, StepUp};
+use crate::policy::{Limit, Methods, Route, StepUp};
 use crate::tally::Tally;
 
 /// The challenge to a token that a refresh would replace by a good one.
@@ -22,7 +22,7 @@ pub struct Refusal {
     /// `WWW-Authenticate`.
     pub challenge: Option<String>,
     /// `Allow`.
-    pub allow: Option<String>,
+    pub allow: Option<Methods>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
     /// The limit that was exceeded.

@@ -39,7 +39,7 @@ impl Methods {
     const ALL: Self = Self((1 << METHODS.len()) - 1);
 
     /// The set that holds just `name`; `None` for a method the edge does not know (methods are case-sensitive).
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         METHODS
             .iter()
             .position(|method| *method == name)

@@ -59,6 +59,7 @@ fn refused(path: &str, claims: AccessClaims) -> Option<String> {
         | Decision::Verify(_)
         | Decision::FetchRevocations
         | Decision::Refresh(_)
+        | Decision::Count(_)
         | Decision::AskVenueRoles(_) => panic!("all is known"),
     }
 }
