@@ -234,7 +234,7 @@ mod tests {
             retry_after: Some(7),
             route: policy.routes().next().cloned(),
             violated: policy.limits().next().cloned(),
-            rate_limit: Some("\"client\";r=0;t=7".to_owned()),
+            rate_limit: Some("\"client\";r=0;t=7".into()),
             ..Refusal::new(ProblemCode::RateLimited, "x")
         };
         let answer = Answer::refusing(&refusal, "12345678");

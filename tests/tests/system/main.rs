@@ -18,6 +18,7 @@ mod edge_signature;
 mod errors;
 mod flood;
 mod health;
+mod hostile;
 mod key_rotation;
 mod keys;
 mod log_secrets;
