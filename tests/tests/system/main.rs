@@ -10,8 +10,11 @@
 
 mod api;
 mod auth;
+mod canonical;
 mod chromium;
 mod cookies;
+mod edge_keys;
+mod edge_required;
 mod edge_signature;
 mod errors;
 mod flood;
