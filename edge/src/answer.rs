@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use portcullis_shared::identity;
 use portcullis_shared::problem::{PROBLEM_CONTENT_TYPE, Problem};
 
-use crate::decide::Refusal;
+use crate::answer_rules::AnswerRules;
+use crate::cors::PREFLIGHT_VARY;
+use crate::decide::{Preflight, Refusal};
 
 /// A response, before the platform's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Answer<'a> {
     /// The status code.
     pub status: u16,
     /// Header names, in lower case, and values.
-    pub headers: Vec<(&'static str, Cow<'a, str>)>,
+    pub headers: Vec<(&'a str, Cow<'a, str>)>,
     /// The body, where there is one.
     pub body: Option<String>,
     /// The values of its `Set-Cookie` headers.
@@ -57,6 +59,44 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The answer to a preflight: 204 with what the request to come may be, or the refusal without any of it.
+    #[must_use]
+    pub fn to_preflight(preflight: &'a Preflight, request_id: &'a str, is_secure: bool) -> Self {
+        let mut answer = match &preflight.outcome {
+            Err(refusal) => Self::refusing(refusal, request_id),
+            Ok(origin) => {
+                let mut headers = vec![
+                    ("cache-control", Cow::Borrowed("no-store")),
+                    (identity::REQUEST_ID, Cow::Borrowed(request_id)),
+                    ("access-control-allow-origin", Cow::Borrowed(origin.as_str())),
+                    (
+                        "access-control-allow-methods",
+                        Cow::Owned(preflight.route.methods.list()),
+                    ),
+                ];
+                if let Some(cors) = &preflight.route.answers.cors {
+                    let max_age = cors.max_age.to_string();
+                    headers.push((
+                        "access-control-allow-headers",
+                        Cow::Owned(cors.request_headers.join(", ")),
+                    ));
+                    headers.push(("access-control-max-age", Cow::Owned(max_age)));
+                    let credentials = cors.allowing_credentials();
+                    headers.extend(credentials.map(|(name, value)| (name, Cow::Borrowed(value))));
+                }
+                Self {
+                    status: 204,
+                    headers,
+                    body: None,
+                    set_cookies: Vec::new(),
+                }
+            }
+        };
+        answer.headers.push(("vary", Cow::Borrowed(PREFLIGHT_VARY)));
+        answer.add_missing(&preflight.route.answers, is_secure);
+        answer
+    }
+
     /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
     /// seconds, the knowledge of revocations is where that is more than it should be.
     #[must_use]
@@ -89,38 +129,41 @@ impl<'a> Answer<'a> {
         Self { set_cookies, ..self }
     }
 
-    /// Status and headers as the JSON of a `ResponseInit`: one text is cheaper to hand to the platform than a
-    /// call for each header.
+    /// The same answer with what goes with it by `rules`: security headers, and the leave of pages of `origin` to read it.
     #[must_use]
-    pub fn init_json(&self) -> String {
-        let mut json = String::with_capacity(512);
-        json.push_str("{\"status\":");
-        json.push_str(&self.status.to_string());
-        json.push_str(",\"headers\":{");
-        for (at, (name, value)) in self.headers.iter().enumerate() {
-            if at > 0 {
-                json.push(',');
-            }
-            json.push('"');
-            json.push_str(name);
-            json.push_str("\":");
-            push_json_text(&mut json, value);
+    pub fn under(mut self, rules: &'a AnswerRules, origin: Option<&'a str>, is_secure: bool) -> Self {
+        self.add_missing(rules, is_secure);
+        if let Some(cors) = &rules.cors {
+            let reading = origin.map(|origin| cors.reading(origin)).unwrap_or_default();
+            let reading = reading.into_iter().chain([("vary", "Origin")]);
+            self.headers
+                .extend(reading.map(|(name, value)| (name, Cow::Borrowed(value))));
         }
-        json.push_str("}}");
-        json
+        self
     }
-}
 
-fn push_json_text(json: &mut String, text: &str) {
-    if text
-        .bytes()
-        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
-    {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        json.push_str(&serde_json::Value::from(text).to_string());
+    fn add_missing(&mut self, rules: &'a AnswerRules, is_secure: bool) {
+        for (name, value) in rules.headers.over(is_secure) {
+            if self.headers.iter().all(|(own, _)| *own != name) {
+                self.headers.push((name, Cow::Borrowed(value)));
+            }
+        }
+    }
+
+    /// The headers as one text, which is cheaper to hand to the platform than a call for each: names and values in turn,
+    /// with line breaks between, which no header holds.
+    #[must_use]
+    pub fn header_text(&self) -> String {
+        let mut text = String::with_capacity(512);
+        for (name, value) in &self.headers {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(name);
+            text.push('\n');
+            text.push_str(value);
+        }
+        text
     }
 }
 
@@ -138,11 +181,11 @@ mod tests {
             ..Refusal::new(ProblemCode::Unavailable, "x")
         };
         let answer = Answer::refusing(&refusal, "12345678");
-        let init: serde_json::Value = serde_json::from_str(&answer.init_json()).unwrap();
+        assert_eq!(answer.status, 503);
         assert_eq!(
-            init,
-            serde_json::json!({"status": 503, "headers": {"content-type": "application/problem+json", "cache-control": "no-store",
-                "x-request-id": "12345678", "allow": "GET", "retry-after": "7"}})
+            answer.header_text(),
+            "content-type\napplication/problem+json\ncache-control\nno-store\nx-request-id\n12345678\nallow\nGET\n\
+             retry-after\n7"
         );
         let body: serde_json::Value = serde_json::from_str(answer.body.as_deref().unwrap()).unwrap();
         assert_eq!(body.get("code").unwrap(), "unavailable");
@@ -160,13 +203,13 @@ mod tests {
             ("x-auth-venue-roles", r#"{"v":["\u00e9"]}"#.to_owned()),
         ];
         let answer = Answer::permitting(&identity, None, "12345678");
-        let init: serde_json::Value = serde_json::from_str(&answer.init_json()).unwrap();
-        assert_eq!(init.pointer("/status").unwrap(), 204);
-        assert_eq!(init.pointer("/headers/x-auth-subject").unwrap(), "user-1");
-        assert_eq!(
-            init.pointer("/headers/x-auth-venue-roles").unwrap(),
-            r#"{"v":["\u00e9"]}"#
-        );
+        assert_eq!(answer.status, 204);
+        let text = answer.header_text();
+        let texts: Vec<&str> = text.split('\n').collect();
+        for (name, value) in &identity {
+            let place = texts.iter().step_by(2).position(|text| text == name).unwrap();
+            assert_eq!(texts[2 * place + 1], value);
+        }
         assert_eq!(answer.body, None);
     }
 }

@@ -115,6 +115,15 @@ impl KeyCache {
         Lookup::Settled(self.settle(kid, now))
     }
 
+    /// The key of `kid` where [`KeyCache::look_up`] would give it without a fetch by anybody.
+    #[must_use]
+    pub fn at_hand(&self, kid: &str, now: i64) -> Option<&RsaVerifyingKey> {
+        let (set, _) = self.usable()?;
+        self.age(now)
+            .filter(|age| *age < FRESH_SECONDS)
+            .and_then(|_| set.key(kid))
+    }
+
     /// The answer with what there is: after a fetch, whatever it brought.
     pub fn settle(&mut self, kid: &str, now: i64) -> Settled<'_> {
         if self.age(now).is_none_or(|age| age >= STALE_SECONDS) {

@@ -3,8 +3,10 @@
 //! The modules below are pure and run natively as well, in tests and in tools; the Worker around them is wiring.
 
 pub mod answer;
+pub mod answer_rules;
 pub mod browser;
 pub mod config;
+pub mod cors;
 pub mod credential;
 pub mod decide;
 pub mod hygiene;
@@ -15,6 +17,7 @@ pub mod policy;
 pub mod request_id;
 pub mod revocations;
 pub mod token_cache;
+pub mod venue_roles;
 
 #[cfg(target_arch = "wasm32")]
 mod runtime;

@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 use std::mem;
 
-/// The most tokens one isolate keeps.
-pub const MAX_TOKENS: usize = 2048;
-/// The most bytes they may take, as estimated by who inserts them.
-pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The most tokens one isolate keeps. The half that was used last is always among them.
+pub const MAX_TOKENS: usize = 20_000;
+/// The most bytes they may take, as estimated by who inserts them: under half of what the platform gives an isolate.
+pub const MAX_BYTES: usize = 56 * 1024 * 1024;
 
 /// The end of a token, which belongs to its signature and tells tokens apart as well as the whole does.
 type Tail = [u8; 16];

@@ -22,7 +22,7 @@ use crate::mail::{Letter, MailSetupError, Mailer};
 use crate::rate_limit::Limiter;
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
-use crate::{access, accounts, clients, feed, http, login, revocations, tokens};
+use crate::{access, accounts, clients, feed, http, login, permissions, rbac, revocations, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -107,6 +107,7 @@ impl App {
             .merge(access::router::<Self>())
             .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
+            .merge(permissions::router::<Self>())
             .merge(login::router::<Self>());
         let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
         http::application(guarded, self.clone())
@@ -120,6 +121,11 @@ impl App {
                 "purge_expired_revocations",
                 "*/10 * * * *",
                 purge_expired_revocations,
+            )
+            .duty(
+                "purge_expired_venue_roles",
+                "*/10 * * * *",
+                purge_expired_venue_roles,
             )
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
@@ -149,6 +155,11 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
     let lifetime = revocations::lifetime(app.core.config().tokens.access_ttl);
     let mut connection = app.core.pool().acquire().await?;
     Ok(revocations::purge_expired(&mut connection, lifetime, now).await?)
+}
+
+async fn purge_expired_venue_roles(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(rbac::purge_expired(&mut connection, &*app.core.entropy(), now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -1,7 +1,7 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
 //! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← revocations ← accounts ←
-//! sessions ← tokens ← access, clients, feed ← login`. `app` wires them together and `cli` starts them; no room imports
+//! sessions, rbac ← tokens ← access, clients, feed, permissions ← login`. `app` wires them together and `cli` starts them; no room imports
 //! those two.
 
 pub mod access;
@@ -16,7 +16,9 @@ pub mod jobs;
 pub mod kernel;
 pub mod login;
 pub mod mail;
+pub mod permissions;
 pub mod rate_limit;
+pub mod rbac;
 pub mod revocations;
 pub mod sessions;
 pub mod tokens;

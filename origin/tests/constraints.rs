@@ -24,6 +24,10 @@ INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at,
 INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
 INSERT INTO revocations VALUES
     (1, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', NULL, NULL, 'epoch');
+INSERT INTO venue_roles VALUES
+    ('00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000ab', 'venue-owner', 'operator', NULL,
+     'epoch', NULL);
 INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at)
     VALUES ('waiting', 'next', decode(repeat('ff', 256), 'hex'), '\\x010001', '\\x00', '1', 'epoch');
 ";
@@ -41,7 +45,15 @@ const SESSION_COPY: &str = "INSERT INTO sessions SELECT";
 type Case = (&'static str, String);
 
 fn cases() -> Vec<Case> {
-    [people(), keys(), sessions(), events(), revocations()].concat()
+    [
+        people(),
+        keys(),
+        sessions(),
+        events(),
+        revocations(),
+        venue_roles(),
+    ]
+    .concat()
 }
 
 /// `tenants` and `users`.
@@ -307,6 +319,41 @@ fn revocations() -> Vec<Case> {
             "revocations_not_before_check",
             revocations("not_before = 'epoch'"),
         ),
+    ]
+}
+
+/// `venue_roles`.
+fn venue_roles() -> Vec<Case> {
+    let roles = |set: &str| format!("UPDATE venue_roles SET {set}");
+    let of_another_tenant = "'00000000-0000-0000-0000-0000000000b1'";
+    vec![
+        (
+            "venue_roles_pkey",
+            "INSERT INTO venue_roles SELECT id, tenant_id, user_id, gen_random_uuid(), role, granter, granted_by,
+                                            granted_at FROM venue_roles"
+                .to_owned(),
+        ),
+        (
+            "venue_roles_tenant_id_user_id_venue_id_role_key",
+            "INSERT INTO venue_roles SELECT gen_random_uuid(), tenant_id, user_id, venue_id, role, granter, granted_by,
+                                            granted_at FROM venue_roles"
+                .to_owned(),
+        ),
+        (
+            "venue_roles_user_id_fkey",
+            roles(&format!("user_id = {of_another_tenant}")),
+        ),
+        (
+            "venue_roles_granted_by_fkey",
+            roles(&format!("granter = 'account', granted_by = {of_another_tenant}")),
+        ),
+        ("venue_roles_role_check", roles("role = 'customer'")),
+        ("venue_roles_granter_check", roles("granter = 'nobody'")),
+        (
+            "venue_roles_granted_by_check",
+            roles("granted_by = user_id"),
+        ),
+        ("venue_roles_expires_at_check", roles("expires_at = granted_at")),
     ]
 }
 

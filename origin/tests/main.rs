@@ -52,3 +52,4 @@ mod sessions;
 mod signing_keys;
 mod startup;
 mod tenants;
+mod venue_roles;

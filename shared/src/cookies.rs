@@ -48,6 +48,14 @@ impl SessionCookie {
         }
     }
 
+    /// Most bytes of a value with which the whole `Set-Cookie` stays within [`MAX_COOKIE_BYTES`], by which some browsers
+    /// still measure (RFC 6265 §6.1).
+    #[must_use]
+    pub const fn longest_value(self) -> usize {
+        // `=` after the name, and as many digits as a `Max-Age` may have.
+        MAX_COOKIE_BYTES - self.name().len() - 1 - ATTRIBUTES.len() - 10
+    }
+
     /// The value of the `Set-Cookie` that makes a browser keep `value` for `max_age` seconds; none or fewer delete it.
     pub fn set(self, value: &str, max_age: i64) -> Result<String, UnfitValue> {
         if self.can_hold(value.as_bytes()) {

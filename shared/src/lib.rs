@@ -24,3 +24,4 @@ pub mod revocation;
 pub mod roles;
 pub mod signature;
 pub mod token;
+pub mod venue_roles;

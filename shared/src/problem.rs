@@ -90,6 +90,10 @@ catalogue! {
     RequestTimeout = "request_timeout", 408, "The request took too long to arrive";
     /// An account with this address exists.
     EmailTaken = "email_taken", 409, "The email address is taken";
+    /// A body of undeclared length, where there is a limit.
+    LengthRequired = "length_required", 411, "The length of the body has to be declared";
+    /// A venue would be left without an owner.
+    LastOwner = "last_owner", 409, "The venue would be left without an owner";
     /// The body is over the limit.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The path and query are over the limit.

@@ -9,11 +9,20 @@ pub const WILDCARD: &str = "*";
 /// The role of an account that has no other.
 pub const CUSTOMER: &str = "customer";
 
+/// The role that may do everything at its venue. A venue that has an owner keeps one.
+pub const VENUE_OWNER: &str = "venue-owner";
+
+/// The roles that are held at a venue; the others are global.
+pub const VENUE_ROLES: [&str; 4] = [VENUE_OWNER, "venue-manager", "box-office", "door-staff"];
+
+/// Grants changing who holds which role at a venue.
+pub const MANAGE_ROLES: &str = "roles:manage";
+
 /// The permissions of `role`; `None` for a role that does not exist. [`WILDCARD`] among them means all.
 #[must_use]
 pub fn permissions_of(role: &str) -> Option<&'static [&'static str]> {
     Some(match role {
-        "admin" | "venue-owner" => &[WILDCARD],
+        "admin" | VENUE_OWNER => &[WILDCARD],
         "venue-manager" => &[
             "events:create",
             "events:update",
@@ -50,7 +59,7 @@ pub fn grants<'p>(permissions: impl IntoIterator<Item = &'p str>, wanted: &str) 
 
 #[cfg(test)]
 mod tests {
-    use super::{grants, permissions_of};
+    use super::{MANAGE_ROLES, VENUE_ROLES, grants, permissions_of};
 
     fn role_grants(role: &str, wanted: &str) -> bool {
         permissions_of(role).is_some_and(|permissions| grants(permissions.iter().copied(), wanted))
@@ -58,7 +67,13 @@ mod tests {
 
     #[test]
     fn an_owner_may_do_everything_at_the_venue() {
-        assert!(role_grants("venue-owner", "roles:manage"));
+        assert!(role_grants("venue-owner", MANAGE_ROLES));
+    }
+
+    #[test]
+    fn of_the_roles_at_a_venue_only_the_owner_manages_the_others() {
+        let managers = VENUE_ROLES.map(|role| role_grants(role, MANAGE_ROLES));
+        assert_eq!(managers, [true, false, false, false]);
     }
 
     #[test]

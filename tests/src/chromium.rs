@@ -73,6 +73,15 @@ impl Chromium {
     ///
     /// When it does not start; the log of chromedriver is in the state folder.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with more flags.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start; the log of chromedriver is in the state folder.
+    pub async fn start_with(flags: &[&str]) -> Self {
         let permit = AT_ONCE.acquire().await.unwrap();
         let profile = TempDir::with_prefix("portcullis-chromium-").unwrap();
         let home = profile.path().display().to_string();
@@ -80,7 +89,7 @@ impl Chromium {
             .await
             .unwrap();
         let mut wanted = DesiredCapabilities::chrome();
-        for flag in FLAGS {
+        for flag in FLAGS.iter().chain(flags) {
             wanted.add_arg(flag).unwrap();
         }
         let folder = profile.path().join("profile");

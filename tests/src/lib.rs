@@ -23,7 +23,9 @@ pub mod client;
 pub mod forge;
 pub mod lying_origin;
 pub mod own_stack;
+pub mod process;
 pub mod raw;
+pub mod scripted;
 pub mod upstream;
 pub mod world;
 

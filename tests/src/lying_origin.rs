@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 
 /// The path that is lied about.
 const FEED: &str = "/edge/revocations";
+/// The path of the edge's questions about venues.
+const VENUE_ROLES: &str = "/edge/venue-roles";
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
 /// What it does about a request for the revocation feed.
@@ -48,6 +50,8 @@ struct Shared {
     lie: Mutex<Lie>,
     first: Mutex<Option<(StatusCode, HeaderMap, Bytes)>>,
     asked: Mutex<usize>,
+    asked_about_venues: Mutex<usize>,
+    silent_about_venues: Mutex<bool>,
     http: reqwest::Client,
 }
 
@@ -61,6 +65,8 @@ impl LyingOrigin {
             lie: Mutex::new(Lie::None),
             first: Mutex::default(),
             asked: Mutex::default(),
+            asked_about_venues: Mutex::default(),
+            silent_about_venues: Mutex::default(),
             http: reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
@@ -92,6 +98,17 @@ impl LyingOrigin {
     pub fn asked(&self) -> usize {
         *self.shared.asked.lock().unwrap()
     }
+
+    /// How often it was asked who holds what at a venue.
+    #[must_use]
+    pub fn asked_about_venues(&self) -> usize {
+        *self.shared.asked_about_venues.lock().unwrap()
+    }
+
+    /// Says nothing about venues from now on for longer than the edge waits, or answers again.
+    pub fn be_silent_about_venues(&self, silent: bool) {
+        *self.shared.silent_about_venues.lock().unwrap() = silent;
+    }
 }
 
 impl Drop for LyingOrigin {
@@ -114,6 +131,13 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         let first = shared.first.lock().unwrap().clone();
         if let (Lie::Replaying, Some(first)) = (lie, first) {
             return first.into_response();
+        }
+    }
+    if request.uri().path() == VENUE_ROLES {
+        *shared.asked_about_venues.lock().unwrap() += 1;
+        let silent = *shared.silent_about_venues.lock().unwrap();
+        if silent {
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
     }
     let Some(mut answer) = ask(&shared, request).await else {

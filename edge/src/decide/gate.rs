@@ -1,17 +1,20 @@
 //! What a route demands, held against what a token proves.
 
+use std::fmt;
+
 use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::roles::{grants, permissions_of};
 
 use super::refusal::Refusal;
 use crate::path::Target;
-use crate::policy::{Acr, Gate, Requirement, StepUp};
+use crate::policy::{Acr, Demand, Gate, Requirement, StepUp};
 
-/// Whether a request may pass: by nobody known where `claims` are absent.
+/// Whether a request may pass: by nobody known where `claims` are absent. `there` are the roles that are held at the venue
+/// of the gate, if it has one.
 pub(super) fn pass(
     gate: &Gate,
     claims: Option<&AccessClaims>,
-    target: &Target<'_>,
+    there: &[String],
     now: i64,
 ) -> Result<(), Refusal> {
     let Some(claims) = claims else {
@@ -21,56 +24,141 @@ pub(super) fn pass(
             Err(Refusal::no_token())
         };
     };
-    meet(gate, claims, target)?;
+    meet(&gate.requirement, &Held::of(gate, claims, there))?;
     gate.step_up
         .as_ref()
         .map_or(Ok(()), |wanted| step_up(wanted, claims, now))
 }
 
-fn meet(gate: &Gate, claims: &AccessClaims, target: &Target<'_>) -> Result<(), Refusal> {
-    let roles_there = || {
-        let venue = target.path().split('/').nth(gate.venue?.saturating_add(1))?;
-        claims.venues.get(venue)
-    };
-    let (met, reason) = match (&gate.requirement, gate.venue) {
-        (Requirement::Public | Requirement::Authenticated, _) => return Ok(()),
-        (Requirement::Permission(wanted), None) => (
-            grants(claims.permissions.iter().map(String::as_str), wanted),
-            "the permission is missing",
-        ),
-        (Requirement::Permission(wanted), Some(_)) => {
-            let granted = |role: &String| {
-                permissions_of(role).is_some_and(|permissions| grants(permissions.iter().copied(), wanted))
-            };
-            (
-                roles_there().is_some_and(|roles| roles.iter().any(granted)),
-                "the permission is missing at the venue",
-            )
+/// One thing that a gate asks of a token, and whether it has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding<'g> {
+    /// What is asked.
+    pub asked: Asked<'g>,
+    /// Whether the token has it.
+    pub met: bool,
+}
+
+/// What a gate may ask of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'g> {
+    /// A permission or a role: globally, or at the venue that the path names.
+    Demand(&'g Demand),
+    /// An authentication no older than this, in seconds.
+    MaxAge(i64),
+    /// An authentication at least as strong.
+    Acr(Acr),
+}
+
+/// All that a gate asks of a token, each held against it by the rules of the decision, also what the decision has no
+/// need to look at any more. For explanations.
+#[must_use]
+pub fn findings<'g>(
+    gate: &'g Gate,
+    claims: &AccessClaims,
+    target: &Target<'_>,
+    now: i64,
+) -> Vec<Finding<'g>> {
+    let there = venue_of(gate, target).and_then(|venue| claims.venues.get(venue));
+    let held = Held::of(gate, claims, there.map_or(&[], Vec::as_slice));
+    let demands = gate.requirement.demands().iter().map(|demand| Finding {
+        asked: Asked::Demand(demand),
+        met: held.meets(demand),
+    });
+    let max_age = gate.step_up.as_ref().and_then(|wanted| wanted.max_age);
+    let acr = gate.step_up.as_ref().and_then(|wanted| wanted.acr);
+    demands
+        .chain(max_age.map(|max_age| Finding {
+            asked: Asked::MaxAge(max_age),
+            met: is_fresh(max_age, claims, now),
+        }))
+        .chain(acr.map(|acr| Finding {
+            asked: Asked::Acr(acr),
+            met: is_strong(acr, claims),
+        }))
+        .collect()
+}
+
+/// The segment of a path that names the venue of its route, where the route has one.
+#[must_use]
+pub fn venue_of<'t>(gate: &Gate, target: &'t Target<'_>) -> Option<&'t str> {
+    target.path().split('/').nth(gate.venue?.saturating_add(1))
+}
+
+/// What a token says of its holder where a gate looks.
+enum Held<'c> {
+    /// By itself.
+    Globally(&'c AccessClaims),
+    /// At a venue: the roles held there.
+    AtVenue(&'c [String]),
+}
+
+impl<'c> Held<'c> {
+    const fn of(gate: &Gate, claims: &'c AccessClaims, there: &'c [String]) -> Self {
+        if gate.venue.is_none() {
+            Self::Globally(claims)
+        } else {
+            Self::AtVenue(there)
         }
-        (Requirement::Role(wanted), None) => (claims.role.as_ref() == Some(wanted), "the role is missing"),
-        (Requirement::Role(wanted), Some(_)) => (
-            roles_there().is_some_and(|roles| roles.contains(wanted)),
-            "the role is missing at the venue",
-        ),
-    };
-    if met {
-        Ok(())
-    } else {
-        Err(Refusal::forbidden(reason))
+    }
+
+    fn meets(&self, demand: &Demand) -> bool {
+        match (self, demand) {
+            (Self::Globally(claims), Demand::Permission(wanted)) => {
+                grants(claims.permissions.iter().map(String::as_str), wanted)
+            }
+            (Self::Globally(claims), Demand::Role(wanted)) => claims.role.as_ref() == Some(wanted),
+            (Self::AtVenue(roles), Demand::Permission(wanted)) => roles.iter().any(|role| {
+                permissions_of(role).is_some_and(|permissions| grants(permissions.iter().copied(), wanted))
+            }),
+            (Self::AtVenue(roles), Demand::Role(wanted)) => roles.contains(wanted),
+        }
     }
 }
 
-fn step_up(wanted: &StepUp, claims: &AccessClaims, now: i64) -> Result<(), Refusal> {
-    if let Some(max_age) = wanted.max_age {
-        let is_fresh = claims
-            .auth_time
-            .is_some_and(|at| now.saturating_sub(at) <= max_age);
-        if !is_fresh {
-            return Err(Refusal::step_up(wanted, "the authentication is too old"));
+/// Where it was looked, as the end of a sentence.
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Globally(_) => Ok(()),
+            Self::AtVenue(_) => f.write_str(" at the venue"),
         }
     }
-    if wanted.acr > claims.acr.as_deref().and_then(Acr::of) {
+}
+
+fn meet(requirement: &Requirement, held: &Held<'_>) -> Result<(), Refusal> {
+    let lacked = match requirement {
+        Requirement::Public | Requirement::Authenticated => return Ok(()),
+        Requirement::Any(demands) if demands.iter().any(|demand| held.meets(demand)) => return Ok(()),
+        Requirement::Any(_) => requirement,
+        Requirement::All(demands) if demands.iter().all(|demand| held.meets(demand)) => return Ok(()),
+        Requirement::All(demands) => {
+            let lacked = demands.iter().filter(|demand| !held.meets(demand));
+            &Requirement::All(lacked.cloned().collect())
+        }
+    };
+    Err(Refusal::forbidden(format!("missing{held}: {lacked}")))
+}
+
+fn step_up(wanted: &StepUp, claims: &AccessClaims, now: i64) -> Result<(), Refusal> {
+    if wanted
+        .max_age
+        .is_some_and(|max_age| !is_fresh(max_age, claims, now))
+    {
+        return Err(Refusal::step_up(wanted, "the authentication is too old"));
+    }
+    if wanted.acr.is_some_and(|acr| !is_strong(acr, claims)) {
         return Err(Refusal::step_up(wanted, "the authentication is too weak"));
     }
     Ok(())
+}
+
+fn is_fresh(max_age: i64, claims: &AccessClaims, now: i64) -> bool {
+    claims
+        .auth_time
+        .is_some_and(|at| now.saturating_sub(at) <= max_age)
+}
+
+fn is_strong(wanted: Acr, claims: &AccessClaims) -> bool {
+    claims.acr.as_deref().and_then(Acr::of) >= Some(wanted)
 }

@@ -7,13 +7,17 @@
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
+//! - A preflight is answered before any credential is looked at; browsers send none with it.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
+mod body;
 mod caller;
 mod gate;
+mod preflight;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod venue;
 
 use std::borrow::Borrow;
 use std::rc::Rc;
@@ -23,14 +27,20 @@ use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
 use portcullis_shared::revocation::FEED_PATH;
+use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
 use crate::path::Target;
 use crate::policy::{Found, Policy, Route};
 use crate::revocations::Revocations;
+use crate::venue_roles::{Question, VenueRoles};
 use caller::{Caller, Obstacle};
+pub use gate::{Asked, Finding, findings, venue_of};
+pub use preflight::Preflight;
 pub use refusal::Refusal;
+use venue::Lack;
+pub use venue::RolesAtVenue;
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.
 pub trait RequestView {
@@ -55,6 +65,8 @@ pub struct Knowledge<'k> {
     pub policy: &'k Policy,
     /// What was revoked lately.
     pub revocations: &'k Revocations,
+    /// What the origin has said lately about venues that tokens do not name.
+    pub venue_roles: &'k VenueRoles,
     /// The keys that CSRF tokens may have been made under.
     pub csrf_keys: &'k [CsrfKey],
 }
@@ -80,12 +92,17 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// Tell a browser what the request to come may be; nothing goes on.
+    Preflight(Preflight),
     /// The answer depends on this token: verify it, then decide again.
     Verify(&'r str),
     /// The answer depends on revocations that are not known: fetch them, report what came of it, then decide again.
     FetchRevocations,
     /// The answer depends on the session of this refresh token: refresh it, then decide again.
     Refresh(&'r str),
+    /// The answer depends on roles at a venue that the token does not name: ask for them, report what came of it, then
+    /// decide again.
+    AskVenueRoles(Question),
     /// Let it pass.
     Pass(Pass<'r, I>),
 }
@@ -99,6 +116,8 @@ pub struct Pass<'r, I> {
     pub target: Target<'r>,
     /// Who is calling, where a good token was presented.
     pub identity: Option<I>,
+    /// What the caller holds at the venue of the route, where the token does not say it.
+    pub venue_roles: Option<RolesAtVenue>,
     /// How old, in seconds, the knowledge of revocations is on which it passes; where that is more than it should be.
     pub stale: Option<i64>,
     /// What becomes of its session cookies.
@@ -117,10 +136,13 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Ok(target) => target,
         Err(error) => return Decision::Refuse(Refusal::new(ProblemCode::MalformedPath, error.to_string())),
     };
-    if target.path() == FEED_PATH {
-        // It is the edge's own, whatever the table says.
-        let reason = "the revocation feed is for the edge alone";
+    if [FEED_PATH, VENUE_ROLES_PATH].contains(&target.path()) {
+        // They are the edge's own, whatever the table says.
+        let reason = "what the origin tells the edge is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
+    }
+    if let Some(preflight) = preflight::answer(view, knowledge.policy, &target) {
+        return Decision::Preflight(preflight);
     }
     let credential = Credential::of(view.authorization(), view.cookie());
     if credential == Credential::Ambiguous {
@@ -144,23 +166,24 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         stale,
         cookies,
     } = caller;
-    if let Err(refusal) = gate::pass(&route.gate, identity.as_ref().map(Borrow::borrow), &target, now) {
+    let claims = identity.as_ref().map(Borrow::borrow);
+    let there = match venue::roles_there(&route.gate, claims, &target, knowledge.venue_roles, now) {
+        Ok(there) => there,
+        Err(Lack::Ask(question)) => return Decision::AskVenueRoles(question),
+        Err(Lack::NotNow(refusal)) => return refuse(refusal),
+    };
+    if let Err(refusal) = gate::pass(&route.gate, claims, there.roles(), now) {
         return refuse(refusal);
     }
-    if let Some(most) = route.max_body_bytes
-        && view
-            .header("content-length")
-            .is_some_and(|length| length.parse::<u64>().is_ok_and(|length| length > most))
-    {
-        return refuse(Refusal::new(
-            ProblemCode::PayloadTooLarge,
-            "the declared length is over the route's limit",
-        ));
+    let venue_roles = there.asked();
+    if let Err(refusal) = body::pass(route, view) {
+        return refuse(refusal);
     }
     Decision::Pass(Pass {
         route: Rc::clone(route),
         target,
         identity,
+        venue_roles,
         stale,
         cookies,
     })

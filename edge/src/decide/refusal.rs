@@ -108,7 +108,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn forbidden(reason: &'static str) -> Self {
+    pub(super) fn forbidden(reason: String) -> Self {
         let challenge = Some(r#"Bearer error="insufficient_scope""#.to_owned());
         Self {
             challenge,

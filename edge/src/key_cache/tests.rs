@@ -37,6 +37,18 @@ fn a_fresh_set_is_used_without_a_fetch() {
 }
 
 #[test]
+fn a_key_is_at_hand_while_its_set_is_fresh_and_may_be_used() {
+    let mut cache = cache(&["a"]);
+    let is_at_hand = |cache: &KeyCache, kid, now| cache.at_hand(kid, now).is_some();
+    assert!(is_at_hand(&cache, "a", NOW + FRESH_SECONDS - 1));
+    assert!(!is_at_hand(&cache, "b", NOW));
+    assert!(!is_at_hand(&cache, "a", NOW + FRESH_SECONDS));
+    cache.require_version(1);
+    assert!(!is_at_hand(&cache, "a", NOW), "a newer set must be used");
+    assert!(!is_at_hand(&KeyCache::default(), "a", NOW));
+}
+
+#[test]
 fn a_stale_set_is_used_while_it_cannot_be_renewed_and_not_past_an_hour() {
     let mut cache = cache(&["a"]);
     let stale = NOW + FRESH_SECONDS;

@@ -4,18 +4,25 @@
 //! - Deny by default. A request that no route names is a 404, and a route that does not say what it requires is
 //!   a mistake, not an open door.
 //! - The narrowest path decides alone: a method it does not list is a 405, never a fall-back to a wider route.
+//! - Every route can be reached: one that narrower ones leave nothing for is a mistake.
 //! - A table with a mistake is no table. All mistakes are reported together.
 
+mod answers;
+mod keys;
 mod parse;
 mod pattern;
+mod reach;
+mod requirement;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use parse::Mistakes;
+pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
 
+use crate::answer_rules::AnswerRules;
 use pattern::Pattern;
 
 /// The methods the edge knows; anything else is a 405 wherever the path is known.
@@ -59,19 +66,6 @@ impl Methods {
             .collect();
         names.join(", ")
     }
-}
-
-/// What a request must prove to pass a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Requirement {
-    /// Nothing. A token that is presented all the same must be good, and then attaches an identity.
-    Public,
-    /// Any valid access token.
-    Authenticated,
-    /// The permission, among the token's global ones, or with a venue among those of the roles held there.
-    Permission(String),
-    /// The role: the token's global one, or with a venue one held there.
-    Role(String),
 }
 
 /// How recently and how strongly the user must have proved who they are (RFC 9470). At least one is set.
@@ -142,15 +136,19 @@ pub struct Route {
     pub number: usize,
     /// The path pattern as the table spells it; the name of the route in logs.
     pub path: String,
-    methods: Methods,
+    /// The methods that it takes.
+    pub methods: Methods,
     /// What it demands.
     pub gate: Gate,
     /// Where it leads.
     pub destination: Destination,
     /// How long the upstream may take until its response headers, in seconds (1 to 600).
     pub timeout_seconds: u32,
-    /// The greatest declared `Content-Length`, in bytes.
+    /// The longest body that passes, in bytes. A body whose length is not declared does not pass: it could only be
+    /// counted on its way, when the upstream has begun to act on it.
     pub max_body_bytes: Option<u64>,
+    /// What it adds to its answers.
+    pub answers: Rc<AnswerRules>,
 }
 
 /// What the table says about a method and a path.
@@ -174,6 +172,8 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    /// What is added to answers that no route made.
+    pub answers: Rc<AnswerRules>,
     /// One entry for each set of paths, narrower before wider.
     entries: Vec<Entry>,
 }

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::keys::Table;
 use super::pattern::Relation;
-use super::{Acr, Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, StepUp};
+use super::requirement::{parse_requirement, parse_step_up, parse_venue};
+use super::{Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, reach};
+use crate::answer_rules::AnswerRules;
 
 /// How long an upstream may take to answer where the route does not say, in seconds.
 const DEFAULT_TIMEOUT_SECONDS: u32 = 30;
 const LONGEST_TIMEOUT_SECONDS: u64 = 600;
-const LONGEST_MAX_AGE_SECONDS: u64 = 31_536_000;
 
 /// Everything that is wrong with a configuration, each a sentence without its full stop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,24 +37,38 @@ impl Policy {
     /// Parses the JSON of the `POLICY` variable: `{issuer, audience, routes: […]}`.
     pub fn parse(json: &str) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
+        let policy = Self::read(json, &mut mistakes);
+        match policy {
+            Some(policy) if mistakes.0.is_empty() => {
+                // What can be reached is only known of routes that are right.
+                reach::report(&policy, &mut mistakes);
+                if mistakes.0.is_empty() {
+                    Ok(policy)
+                } else {
+                    Err(mistakes)
+                }
+            }
+            Some(_) | None => Err(mistakes),
+        }
+    }
+
+    /// Reads the routes that are right by themselves, and reports everything but whether they can be reached.
+    pub(super) fn read(json: &str, mistakes: &mut Mistakes) -> Option<Self> {
         let table = match serde_json::from_str(json) {
             Ok(Value::Object(table)) => table,
             Ok(_) => {
                 mistakes.add("POLICY", "is not a table");
-                return Err(mistakes);
+                return None;
             }
             Err(error) => {
                 mistakes.add("POLICY", format_args!("is not JSON: {error}"));
-                return Err(mistakes);
+                return None;
             }
         };
-        let mut table = Table {
-            place: "POLICY".to_owned(),
-            keys: table,
-        };
-        let issuer = table.required_text("issuer", &mut mistakes);
-        let audience = table.required_text("audience", &mut mistakes);
-        let routes = match table.keys.remove("routes") {
+        let mut table = Table::new("POLICY".to_owned(), table);
+        let issuer = table.required_text("issuer", mistakes);
+        let audience = table.required_text("audience", mistakes);
+        let routes = match table.take("routes") {
             Some(Value::Array(routes)) if !routes.is_empty() => routes,
             Some(Value::Array(_)) | None => {
                 mistakes.add("POLICY", "has no routes");
@@ -63,7 +79,8 @@ impl Policy {
                 Vec::new()
             }
         };
-        table.refuse_the_rest(&mut mistakes);
+        let answers = Rc::new(AnswerRules::parse(&mut table, &AnswerRules::strict(), mistakes));
+        table.refuse_the_rest(mistakes);
 
         let mut parsed = Vec::new();
         for (at, route) in routes.into_iter().enumerate() {
@@ -71,20 +88,19 @@ impl Policy {
             let place = format!("route {number}");
             match route {
                 Value::Object(keys) => {
-                    parsed.extend(parse_route(number, &mut Table { place, keys }, &mut mistakes));
+                    let table = &mut Table::new(place, keys);
+                    parsed.extend(parse_route(number, table, &answers, mistakes));
                 }
                 _ => mistakes.add(&place, "is not a table"),
             }
         }
-        let entries = arrange(parsed, &mut mistakes);
-        match (issuer, audience) {
-            (Some(issuer), Some(audience)) if mistakes.0.is_empty() => Ok(Self {
-                issuer,
-                audience,
-                entries,
-            }),
-            _ => Err(mistakes),
-        }
+        let entries = arrange(parsed, mistakes);
+        Some(Self {
+            issuer: issuer?,
+            audience: audience?,
+            answers,
+            entries,
+        })
     }
 }
 
@@ -134,6 +150,7 @@ fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Ve
 fn parse_route(
     number: usize,
     table: &mut Table,
+    answers: &Rc<AnswerRules>,
     mistakes: &mut Mistakes,
 ) -> Option<(String, Pattern, Route)> {
     let path = table.required_text("path", mistakes);
@@ -168,6 +185,7 @@ fn parse_route(
             "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
         );
     }
+    let answers = AnswerRules::parse_for_route(table, answers, mistakes);
     table.refuse_the_rest(mistakes);
     let gate = Gate {
         requirement: requirement?,
@@ -183,12 +201,13 @@ fn parse_route(
         destination: destination?,
         timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         max_body_bytes,
+        answers,
     };
     Some((table.place.clone(), pattern?, route))
 }
 
 fn parse_methods(table: &mut Table, mistakes: &mut Mistakes) -> Option<Methods> {
-    let names = match table.keys.remove("methods") {
+    let names = match table.take("methods") {
         None => return Some(Methods::ALL),
         Some(Value::Array(names)) if !names.is_empty() => names,
         Some(_) => {
@@ -252,160 +271,4 @@ fn is_upstream_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-fn parse_requirement(table: &mut Table, mistakes: &mut Mistakes) -> Option<Requirement> {
-    let mut stated = Vec::new();
-    if table.flag("public", mistakes) {
-        stated.push(Requirement::Public);
-    }
-    if table.flag("authenticated", mistakes) {
-        stated.push(Requirement::Authenticated);
-    }
-    let has_require = table.keys.contains_key("require");
-    if let Some(mut require) = table.table("require", mistakes) {
-        match (
-            require.text("permission", mistakes),
-            require.text("role", mistakes),
-        ) {
-            (Some(permission), None) => stated.push(Requirement::Permission(permission)),
-            (None, Some(role)) => stated.push(Requirement::Role(role)),
-            _ => mistakes.add(&require.place, "does not have exactly one of permission and role"),
-        }
-        require.refuse_the_rest(mistakes);
-    }
-    match stated.len() {
-        0 if has_require => {}
-        0 => mistakes.add(
-            &table.place,
-            "states no requirement: public = true, authenticated = true or require",
-        ),
-        1 => {}
-        _ => mistakes.add(
-            &table.place,
-            "states more than one of public, authenticated and require",
-        ),
-    }
-    if stated.len() == 1 { stated.pop() } else { None }
-}
-
-fn parse_venue(
-    table: &mut Table,
-    requirement: Option<&Requirement>,
-    pattern: Option<&Pattern>,
-    mistakes: &mut Mistakes,
-) -> Option<usize> {
-    let name = table.text("venue", mistakes)?;
-    if matches!(
-        requirement,
-        Some(Requirement::Public | Requirement::Authenticated)
-    ) {
-        mistakes.add(&table.place, "has a venue but no require that is looked up there");
-    }
-    let segment = pattern?.parameter(&name);
-    if segment.is_none() {
-        mistakes.add(
-            &table.place,
-            format_args!("has the venue {name:?}, which is no parameter of its path"),
-        );
-    }
-    segment
-}
-
-fn parse_step_up(
-    table: &mut Table,
-    requirement: Option<&Requirement>,
-    mistakes: &mut Mistakes,
-) -> Option<StepUp> {
-    let mut step_up = table.table("step_up", mistakes)?;
-    if requirement == Some(&Requirement::Public) {
-        mistakes.add(&table.place, "is public, so step_up does nothing");
-    }
-    let max_age = step_up
-        .whole_number("max_age", 1..=LONGEST_MAX_AGE_SECONDS, mistakes)
-        .and_then(|seconds| i64::try_from(seconds).ok());
-    let has_acr = step_up.keys.contains_key("acr");
-    let acr = step_up.text("acr", mistakes).and_then(|value| Acr::of(&value));
-    if has_acr && acr.is_none() {
-        mistakes.add(&step_up.place, "has an acr that is neither aal1 nor aal2");
-    }
-    step_up.refuse_the_rest(mistakes);
-    if max_age.is_none() && acr.is_none() {
-        mistakes.add(&step_up.place, "has neither max_age nor acr");
-    }
-    Some(StepUp { max_age, acr })
-}
-
-/// A table whose keys are taken out one by one, so that what is left over was not understood.
-struct Table {
-    /// How a mistake names it.
-    place: String,
-    keys: Map<String, Value>,
-}
-
-impl Table {
-    fn text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
-        match self.keys.remove(key)? {
-            Value::String(text) if !text.is_empty() => Some(text),
-            _ => {
-                mistakes.add(&self.place, format_args!("has no text for {key}"));
-                None
-            }
-        }
-    }
-
-    fn required_text(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<String> {
-        if !self.keys.contains_key(key) {
-            mistakes.add(&self.place, format_args!("has no {key}"));
-        }
-        self.text(key, mistakes)
-    }
-
-    /// `true` where the key is there and true. `false` is refused: it would read like a requirement.
-    fn flag(&mut self, key: &str, mistakes: &mut Mistakes) -> bool {
-        match self.keys.remove(key) {
-            None => false,
-            Some(Value::Bool(true)) => true,
-            Some(_) => {
-                mistakes.add(
-                    &self.place,
-                    format_args!("has a {key} that is not true; leave it out instead"),
-                );
-                false
-            }
-        }
-    }
-
-    fn whole_number(
-        &mut self,
-        key: &str,
-        range: std::ops::RangeInclusive<u64>,
-        mistakes: &mut Mistakes,
-    ) -> Option<u64> {
-        let value = self.keys.remove(key)?;
-        let number = value.as_u64().filter(|number| range.contains(number));
-        if number.is_none() {
-            let (least, most) = range.into_inner();
-            mistakes.add(
-                &self.place,
-                format_args!("has a {key} that is not a whole number from {least} to {most}"),
-            );
-        }
-        number
-    }
-
-    fn table(&mut self, key: &str, mistakes: &mut Mistakes) -> Option<Self> {
-        let place = format!("{}, {key}", self.place);
-        if let Value::Object(keys) = self.keys.remove(key)? {
-            return Some(Self { place, keys });
-        }
-        mistakes.add(&self.place, format_args!("has a {key} that is not a table"));
-        None
-    }
-
-    fn refuse_the_rest(&self, mistakes: &mut Mistakes) {
-        for key in self.keys.keys() {
-            mistakes.add(&self.place, format_args!("has the unknown key {key:?}"));
-        }
-    }
 }

@@ -126,6 +126,41 @@ impl Pattern {
         }
     }
 
+    /// How many segments it spells out.
+    pub(super) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The number of characters of its longest fixed segment.
+    pub(super) fn longest_fixed(&self) -> usize {
+        let fixed = (0..self.len()).filter_map(|at| self.fixed(at));
+        fixed.map(str::len).max().unwrap_or(0)
+    }
+
+    /// A path with `depth` more segments than the pattern. Where the pattern leaves a segment open, it is that of
+    /// `like`, where that is fixed there, or else `filler`.
+    pub(super) fn witness(&self, depth: usize, like: Option<&Self>, filler: &str) -> String {
+        let mut path = String::new();
+        for at in 0..self.len().saturating_add(depth) {
+            let likewise = || like.and_then(|like| like.fixed(at));
+            path.push('/');
+            path.push_str(self.fixed(at).or_else(likewise).unwrap_or(filler));
+        }
+        path
+    }
+
+    fn fixed(&self, at: usize) -> Option<&str> {
+        match self.segments.get(at)? {
+            Segment::Fixed(text) => Some(text),
+            Segment::Parameter(_) => None,
+        }
+    }
+
+    /// Whether it ends in `/*`.
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Sorts narrower patterns before wider ones; patterns that share no path in any order.
     pub(crate) fn rank(&self) -> Vec<u8> {
         let segments = self.segments.iter().map(|segment| match segment {

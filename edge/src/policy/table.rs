@@ -16,7 +16,11 @@ impl Policy {
             return Found::OtherMethods(entry.methods());
         };
         match self.lenient_route(method, target) {
-            Some(other) if other.gate != route.gate || other.destination != route.destination => {
+            Some(other)
+                if other.gate != route.gate
+                    || other.destination != route.destination
+                    || other.answers.cors != route.answers.cors =>
+            {
                 Found::TwoReadings
             }
             _ => Found::Route(route),

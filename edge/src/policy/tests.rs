@@ -1,8 +1,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Acr, Destination, Found, Policy, Requirement};
+use super::{Acr, Demand, Destination, Found, Policy, Requirement};
 use crate::path::Target;
+
+mod reach;
+mod requirement;
 
 fn policy(routes: &Value) -> Result<Policy, Vec<String>> {
     let table = json!({"issuer": "https://issuer", "audience": "app", "routes": routes});
@@ -55,7 +58,10 @@ fn every_key_of_a_route_is_read() {
     }]))
     .unwrap();
     let route = policy.routes().next().unwrap();
-    assert_eq!(route.gate.requirement, Requirement::Permission("p".to_owned()));
+    assert_eq!(
+        route.gate.requirement,
+        Requirement::All(vec![Demand::Permission("p".to_owned())])
+    );
     assert_eq!(route.gate.venue, Some(1));
     let step_up = route.gate.step_up.clone().unwrap();
     assert_eq!((step_up.max_age, step_up.acr), (Some(300), Some(Acr::Aal2)));
@@ -125,8 +131,8 @@ fn unknown_keys_are_refused_wherever_they_are() {
         found,
         [
             r#"route 1 (/a) has the unknown key "secret""#,
-            r#"route 2 (/b), require has the unknown key "rule""#,
-            r#"route 3 (/c), step_up has the unknown key "maxAge""#,
+            r#"route 2 (/b), require has the unknown key "rule": did you mean role?"#,
+            r#"route 3 (/c), step_up has the unknown key "maxAge": did you mean max_age?"#,
         ]
     );
     let found = Policy::parse(r#"{"issuer": "i", "audience": "a", "routes": [], "extra": 1}"#).unwrap_err();

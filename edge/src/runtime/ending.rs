@@ -1,164 +1,181 @@
 //! How a forwarded request ends: with the upstream's response, or with a problem in its place.
 //!
-//! Invariant: nothing of the request is kept on this side while the upstream is waited for. What its end needs is
-//! bound to a function on the JavaScript side, where it is collected with the request.
+//! Invariant: nothing of the request is kept on this side while the upstream is waited for. What its end needs
+//! is kept on the JavaScript side, where it is collected with the request.
 
-use js_sys::{Array, JsString};
-use portcullis_shared::identity;
+use js_sys::Array;
 use portcullis_shared::problem::ProblemCode;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Response, ResponseInit};
+use web_sys::Headers;
 
-use super::host::{self, Continuation, HeaderTexts, Outcome};
-use super::inbound::{log, respond, set_cookies};
+use super::host::{self, Continuation, HeaderTexts, Kept};
+use super::inbound::{Inbound, log, respond, set_cookies};
 use super::isolate::Isolate;
+use super::outbound::{self, Audience};
 use crate::answer::Answer;
 use crate::browser;
 use crate::config::Upstream;
 use crate::decide::Refusal;
 use crate::log::Entry;
+use crate::policy::Route;
 
 thread_local! {
-    static REQUEST_ID: JsString = JsString::from(identity::REQUEST_ID);
     static CONTINUATIONS: Continuations = Continuations::new();
 }
 
-/// A request that the upstream has been sent.
-pub(super) struct Pending {
-    pub(super) request_id: JsString,
-    /// The number of its route.
-    pub(super) route: usize,
-    /// When it came, in milliseconds since the epoch.
-    pub(super) began: f64,
-    /// What ends the wait for response headers, to be taken back in any case.
-    pub(super) timer: JsValue,
+/// A request on its way to an upstream.
+pub(super) struct Outgoing<'o> {
+    pub(super) inbound: &'o Inbound,
+    pub(super) upstream: &'o Upstream,
+    pub(super) route: &'o Route,
+    pub(super) url: &'o str,
+    /// Names of headers that go no further, parted by commas.
+    pub(super) removed: &'o str,
+    /// Names and values of identity headers in turn.
+    pub(super) identity: Option<&'o Array>,
+    /// Names and values of the other headers that are set, each with a line break after it.
+    pub(super) own: &'o str,
     /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it.
     pub(super) set_cookies: Vec<String>,
+    pub(super) audience: Audience,
 }
 
-/// The functions that end a request. They are made once.
-struct Continuations {
-    answered_by_origin: Continuation,
-    answered_by_application: Continuation,
-    failed: Continuation,
-}
-
-impl Continuations {
-    fn new() -> Self {
-        let make = |end: fn(&Pending, JsValue) -> JsValue| {
-            let end = move |request_id, route, began, timer: JsValue, set_cookies: JsValue, outcome| {
-                host::clear_timeout(&timer);
-                let set_cookies = lines_of(&set_cookies);
-                let pending = Pending {
-                    request_id,
-                    route,
-                    began,
-                    timer,
-                    set_cookies,
-                };
-                end(&pending, outcome)
-            };
-            Closure::<dyn Fn(JsString, usize, f64, JsValue, JsValue, JsValue) -> JsValue>::new(end)
-                .into_js_value()
-                .unchecked_into()
-        };
-        Self {
-            answered_by_origin: make(|pending, response| answered(pending, response, |_| Ok(()), yields)),
-            answered_by_application: make(|pending, response| {
-                answered(pending, response, withhold_product_cookies, |_| false)
-            }),
-            failed: make(|pending, _error| {
-                let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-                pending.fail(&refusal)
-            }),
-        }
-    }
-}
-
-impl Pending {
-    /// The promise of the response for the client.
-    pub(super) fn after(self, outcome: &Outcome, upstream: &Upstream) -> JsValue {
+impl Outgoing<'_> {
+    /// Sends it. The result is the promise of the response for the client.
+    pub(super) fn send(self) -> Result<JsValue, JsValue> {
         let set_cookies = if self.set_cookies.is_empty() {
             JsValue::UNDEFINED
         } else {
             self.set_cookies.into()
         };
+        let kept = host::keep(
+            &self.inbound.request_id,
+            self.route.number,
+            self.inbound.began,
+            &set_cookies,
+            self.audience.origin.as_deref(),
+            self.audience.is_secure,
+            &outbound::additions_of(self.route),
+        );
         CONTINUATIONS.with(|continuations| {
-            let bind = |continuation: &Continuation| {
-                let (id, route, began) = (&self.request_id, self.route, self.began);
-                continuation.with(&JsValue::UNDEFINED, id, route, began, &self.timer, &set_cookies)
-            };
-            let answered = if upstream.is_origin() {
+            let answered = if self.upstream.is_origin() {
                 &continuations.answered_by_origin
             } else {
                 &continuations.answered_by_application
             };
-            outcome.then(&bind(answered), &bind(&continuations.failed))
+            host::send(
+                &self.inbound.request,
+                &self.inbound.headers,
+                self.url,
+                self.removed,
+                self.identity.unwrap_or(&continuations.nobody),
+                self.own,
+                f64::from(self.route.timeout_seconds) * 1000.0,
+                answered,
+                &continuations.failed,
+                &kept,
+            )
         })
-    }
-
-    fn fail(&self, refusal: &Refusal) -> JsValue {
-        self.log(
-            refusal.code.as_str(),
-            refusal.code.status(),
-            Some(&refusal.reason),
-        );
-        let request_id = String::from(&self.request_id);
-        respond(&Answer::refusing(refusal, &request_id).setting(self.set_cookies.clone()))
-    }
-
-    fn log(&self, decision: &str, status: u16, reason: Option<&str>) {
-        let Some(config) = Isolate::current().known_config() else {
-            return;
-        };
-        if !config.log_requests.covers(reason.is_some()) {
-            return;
-        }
-        let mut routes = config.policy.routes();
-        let route = routes.find(|route| route.number == self.route);
-        let request_id = String::from(&self.request_id);
-        log(&Entry {
-            request_id: &request_id,
-            route: route.map(|route| route.path.as_str()),
-            decision,
-            status,
-            ms: host::now() - self.began,
-            reason,
-        });
     }
 }
 
-/// The race is over: `response` is the upstream's, or `undefined` when the clock was first. `clean` takes out of its
+/// The functions that end a request, and what a request has that nobody vouches for. They are made once.
+struct Continuations {
+    answered_by_origin: Continuation,
+    answered_by_application: Continuation,
+    failed: Continuation,
+    nobody: Array,
+}
+
+impl Continuations {
+    fn new() -> Self {
+        let make = |end: fn(&Kept, &JsValue) -> JsValue| {
+            let end = move |kept: Kept, response: JsValue| end(&kept, &response);
+            Closure::<dyn Fn(Kept, JsValue) -> JsValue>::new(end)
+                .into_js_value()
+                .unchecked_into()
+        };
+        Self {
+            answered_by_origin: make(|kept, response| answered(kept, response, |_| Ok(()), yields)),
+            answered_by_application: make(|kept, response| {
+                answered(kept, response, withhold_product_cookies, |_| false)
+            }),
+            failed: make(|kept, _nothing| {
+                let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
+                fail(kept, &refusal)
+            }),
+            nobody: Array::new(),
+        }
+    }
+}
+
+fn fail(kept: &Kept, refusal: &Refusal) -> JsValue {
+    log_end(
+        kept,
+        refusal.code.as_str(),
+        refusal.code.status(),
+        Some(&refusal.reason),
+    );
+    let request_id = kept.request_id();
+    let answer = Answer::refusing(refusal, &request_id).setting(lines_of(&kept.cookies()));
+    let Some(config) = Isolate::current().known_config() else {
+        return respond(&answer);
+    };
+    let origin = kept.origin();
+    respond(&answer.under(
+        outbound::rules_of(&config, kept.route()),
+        origin.as_deref(),
+        kept.is_secure(),
+    ))
+}
+
+fn log_end(kept: &Kept, decision: &str, status: u16, reason: Option<&str>) {
+    let Some(config) = Isolate::current().known_config() else {
+        return;
+    };
+    if !config.log_requests.covers(reason.is_some()) {
+        return;
+    }
+    let mut routes = config.policy.routes();
+    let number = kept.route();
+    let route = routes.find(|route| route.number == number);
+    log(&Entry {
+        request_id: &kept.request_id(),
+        route: route.map(|route| route.path.as_str()),
+        decision,
+        status,
+        ms: host::now() - kept.began(),
+        reason,
+    });
+}
+
+/// The wait is over: `response` is the upstream's, or `undefined` when the clock was first. `clean` takes out of its
 /// headers what is not the upstream's to set; `yields` says whether the upstream has decided about the session itself.
 fn answered(
-    pending: &Pending,
-    response: JsValue,
+    kept: &Kept,
+    response: &JsValue,
     clean: impl FnOnce(&Headers) -> Result<(), JsValue>,
     yields: impl FnOnce(&Headers) -> bool,
 ) -> JsValue {
     if response.is_undefined() {
         let reason = "the upstream sent no response headers in time";
-        return pending.fail(&Refusal::new(ProblemCode::GatewayTimeout, reason));
+        return fail(kept, &Refusal::new(ProblemCode::GatewayTimeout, reason));
     }
-    let response: Response = response.unchecked_into();
-    let init = response.unchecked_ref::<ResponseInit>();
-    let made =
-        Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init).and_then(|own| {
-            let headers = own.headers();
-            clean(&headers)?;
-            let texts: &HeaderTexts = headers.unchecked_ref();
-            REQUEST_ID.with(|name| texts.set(name, &pending.request_id))?;
-            if !pending.set_cookies.is_empty() && !yields(&headers) {
-                set_cookies(&own, &pending.set_cookies)?;
-            }
-            Ok(own)
-        });
+    let made = host::reply(response.unchecked_ref(), kept).and_then(|own| {
+        let headers = own.headers();
+        clean(&headers)?;
+        let cookies = kept.cookies();
+        if !cookies.is_undefined() && !yields(&headers) {
+            set_cookies(&own, &lines_of(&cookies))?;
+        }
+        Ok(own)
+    });
     let Ok(own) = made else {
         let reason = "the upstream's response cannot be passed on";
-        return pending.fail(&Refusal::new(ProblemCode::BadGateway, reason));
+        return fail(kept, &Refusal::new(ProblemCode::BadGateway, reason));
     };
-    pending.log("pass", own.status(), None);
+    log_end(kept, "pass", own.status(), None);
     own.into()
 }
 

@@ -2,17 +2,15 @@
 
 use std::net::IpAddr;
 
-use js_sys::JsString;
 use portcullis_shared::identity;
 use portcullis_shared::request_signature::{SignedRequest, sign};
-use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Request, RequestInit};
+use wasm_bindgen::JsValue;
 
-use super::SharedIdentity;
-use super::ending::Pending;
-use super::host::{self, HeaderTexts};
+use super::ending::Outgoing;
 use super::inbound::Inbound;
 use super::isolate::Isolate;
+use super::outbound::Audience;
+use super::{Identity, SharedIdentity, host};
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
 use crate::decide::{Pass, RequestView as _};
@@ -20,38 +18,14 @@ use crate::hygiene;
 use crate::path::Target;
 
 const AUTHORIZATION: &str = "authorization";
+const COOKIE: &str = "cookie";
 /// Where the platform puts the client's address.
 const CONNECTING_IP: &str = "cf-connecting-ip";
 
-thread_local! {
-    static NAMES: Names = Names::new();
-}
-
-/// The names of headers that every forwarded request gets, on the JavaScript side.
-struct Names {
-    request_id: JsString,
-    client_address: JsString,
-    revocations_age: JsString,
-    signature_input: JsString,
-    signature: JsString,
-}
-
-impl Names {
-    fn new() -> Self {
-        Self {
-            request_id: JsString::from(identity::REQUEST_ID),
-            client_address: JsString::from(identity::CLIENT_IP),
-            revocations_age: JsString::from(identity::REVOCATIONS_AGE),
-            signature_input: JsString::from("signature-input"),
-            signature: JsString::from("signature"),
-        }
-    }
-}
-
 /// Sends the request to `upstream` and returns the promise of the response for the client.
 ///
-/// The platform hands requests in with `redirect: "manual"`, and a request made of one inherits that: the
-/// client, not the edge, follows redirects.
+/// What is removed comes from outside, what is set comes from here: a header of ours that `hygiene` missed would be
+/// replaced all the same.
 pub(super) fn forward(
     isolate: &Isolate,
     config: &Config,
@@ -61,24 +35,18 @@ pub(super) fn forward(
 ) -> Result<JsValue, JsValue> {
     let Pass { route, target, .. } = pass;
     let identity = pass.identity.as_ref().map(|identity| &*identity.0);
-    let url = url(upstream, target);
-    let request = Request::new_with_str_and_init(&url, inbound.request.unchecked_ref::<RequestInit>())?;
-    let headers = request.headers();
-    let names = host::header_names(&headers);
-    let plan = hygiene::plan(&names, |name| headers.get(name).ok().flatten());
-    let withheld = if upstream.is_origin() {
-        &[]
-    } else {
-        &plan.withhold[..]
-    };
-    for name in plan.remove.iter().chain(withheld) {
-        headers.delete(name)?;
+    let names = host::header_names(&inbound.headers);
+    let mut plan = hygiene::plan(&names, |name| inbound.headers.get(name).ok().flatten());
+    let mut own = String::with_capacity(768);
+    if !upstream.is_origin() {
+        plan.remove.append(&mut plan.withhold);
     }
     if plan.has_cookies {
-        if upstream.is_origin() {
-            update_session_cookies(&headers, pass.cookies, &inbound.renewal)?;
-        } else {
-            withhold_product_cookies(&headers)?;
+        let came = inbound.cookie().filter(|_| !plan.remove.contains(&COOKIE));
+        match cookies(upstream, came.unwrap_or_default(), pass.cookies, &inbound.renewal) {
+            Some(kept) if kept.is_empty() => plan.remove.push(COOKIE),
+            Some(kept) => push(&mut own, COOKIE, &kept),
+            None => {}
         }
     }
 
@@ -116,32 +84,29 @@ pub(super) fn forward(
         inbound.now(),
     );
 
-    let headers: &HeaderTexts = headers.unchecked_ref();
-    let request_id = JsString::from(inbound.request_id.as_str());
-    for (name, value) in identity.iter().flat_map(|identity| &identity.texts) {
-        headers.set(name, value)?;
+    for (name, value) in [
+        (identity::REVOCATIONS_AGE, stale.as_deref()),
+        (identity::CLIENT_IP, client_address.as_deref()),
+        (identity::REQUEST_ID, Some(inbound.request_id.as_str())),
+        ("signature-input", Some(signature.signature_input.as_str())),
+        ("signature", Some(signature.signature.as_str())),
+    ] {
+        if let Some(value) = value {
+            push(&mut own, name, value);
+        }
     }
-    NAMES.with(|names| {
-        if let Some(age) = stale {
-            headers.set(&names.revocations_age, &JsString::from(age))?;
-        }
-        if let Some(address) = client_address {
-            headers.set(&names.client_address, &JsString::from(address))?;
-        }
-        headers.set(&names.request_id, &request_id)?;
-        headers.set(&names.signature_input, &JsString::from(signature.signature_input))?;
-        headers.set(&names.signature, &JsString::from(signature.signature))
-    })?;
-
-    let (outcome, timer) = host::send_within(&request, f64::from(route.timeout_seconds) * 1000.0);
-    let pending = Pending {
-        request_id,
-        route: route.number,
-        began: inbound.began,
-        timer,
+    Outgoing {
+        inbound,
+        upstream,
+        route,
+        url: &url(upstream, target),
+        removed: &plan.remove.join(","),
+        identity: identity.map(Identity::texts),
+        own: &own,
         set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
-    };
-    Ok(pending.after(&outcome, upstream))
+        audience: Audience::of(route.answers.cors.as_ref(), inbound.url(), || inbound.origin()),
+    }
+    .send()
 }
 
 fn url(upstream: &Upstream, target: &Target<'_>) -> String {
@@ -155,23 +120,21 @@ fn url(upstream: &Upstream, target: &Target<'_>) -> String {
     url
 }
 
-fn withhold_product_cookies(headers: &Headers) -> Result<(), JsValue> {
-    match headers.get("cookie")? {
-        Some(cookies) if hygiene::has_product_cookie(&cookies) => match hygiene::foreign_cookies(&cookies) {
-            Some(kept) => headers.set("cookie", &kept),
-            None => headers.delete("cookie"),
-        },
-        Some(_) | None => Ok(()),
+/// The `Cookie` value that `upstream` gets where it is another than the one that came: the session as it is by now for the
+/// origin, and nothing of the product's for others. Empty where it gets none.
+fn cookies(upstream: &Upstream, came: &str, fate: CookieFate, renewal: &Renewal) -> Option<String> {
+    if upstream.is_origin() {
+        browser::cookies_for_origin(came, fate, renewal)
+    } else {
+        hygiene::has_product_cookie(came).then(|| hygiene::foreign_cookies(came).unwrap_or_default())
     }
 }
 
-/// Puts the session as it is by now in the place of the one that came, or takes it out where it is good for nothing.
-fn update_session_cookies(headers: &Headers, fate: CookieFate, renewal: &Renewal) -> Result<(), JsValue> {
-    let cookies = headers.get("cookie")?.unwrap_or_default();
-    match browser::cookies_for_origin(&cookies, fate, renewal) {
-        Some(kept) if kept.is_empty() => headers.delete("cookie"),
-        Some(kept) => headers.set("cookie", &kept),
-        None => Ok(()),
+/// Adds a header to those that are set. Neither part holds a line break.
+fn push(own: &mut String, name: &str, value: &str) {
+    for text in [name, value] {
+        own.push_str(text);
+        own.push('\n');
     }
 }
 

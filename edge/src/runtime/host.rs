@@ -7,20 +7,12 @@ use web_sys::{Headers, Request, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Sends a request; the promise is that of the response's headers.
-    #[wasm_bindgen(js_name = fetch)]
-    fn send(request: &Request) -> Promise;
-
     /// Sends a request of the edge's own; a GET where `init` does not say otherwise.
     #[wasm_bindgen(js_name = fetch)]
     pub(super) fn ask(url: &str, init: &RequestInit) -> Promise;
 
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
-
-    /// Takes back a timer. One that is left to the end of its request costs a tenth of forwarding it.
-    #[wasm_bindgen(js_name = clearTimeout)]
-    pub(super) fn clear_timeout(timer: &JsValue);
 
     /// A promise and what resolves it.
     type Resolvers;
@@ -66,35 +58,12 @@ extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(js_namespace = Array, js_name = from)]
-    fn array_from(iterator: &js_sys::Iterator) -> Array;
-
     /// A function that is called when a request has been answered, or could not be.
-    #[wasm_bindgen(extends = js_sys::Object)]
     pub(super) type Continuation;
-
-    /// The function with its first arguments in place: the request's id, its route's number, its arrival, its
-    /// timer, and the cookies that its response sets.
-    #[wasm_bindgen(method, js_name = bind)]
-    pub(super) fn with(
-        this: &Continuation,
-        context: &JsValue,
-        request_id: &JsString,
-        route: usize,
-        began: f64,
-        timer: &JsValue,
-        cookies: &JsValue,
-    ) -> Continuation;
 
     /// The values of all `Set-Cookie` headers.
     #[wasm_bindgen(method, js_name = getSetCookie)]
     pub(super) fn set_cookies(this: &HeaderTexts) -> Vec<String>;
-
-    #[wasm_bindgen(js_namespace = Promise)]
-    fn race(promises: &Array) -> Outcome;
-
-    /// A promise whose outcome is handed on.
-    pub(super) type Outcome;
 
     /// Headers, named and set by texts that are already on the JavaScript side.
     #[wasm_bindgen(extends = js_sys::Object)]
@@ -103,11 +72,85 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     pub(super) fn get(this: &HeaderTexts, name: &JsString) -> Result<Option<String>, JsValue>;
 
-    #[wasm_bindgen(method, catch)]
-    pub(super) fn set(this: &HeaderTexts, name: &JsString, value: &JsString) -> Result<(), JsValue>;
+}
 
-    #[wasm_bindgen(method)]
-    pub(super) fn then(this: &Outcome, resolved: &Continuation, rejected: &Continuation) -> JsValue;
+#[wasm_bindgen(module = "/src/runtime/platform.js")]
+extern "C" {
+    /// The parts of a text between its line breaks.
+    pub(super) fn lines(text: &str) -> Array;
+
+    /// The names of all headers, in lower case, parted by commas: one text instead of a call for each.
+    #[wasm_bindgen(js_name = headerNames)]
+    pub(super) fn header_names(headers: &Headers) -> String;
+
+    /// What the responses of a route lose and get.
+    pub(super) fn additions(
+        removed: &str,
+        added: &str,
+        over_https: &str,
+        not_theirs: &str,
+        exposed: Option<&str>,
+        credentials: bool,
+        named_by: &JsValue,
+    ) -> JsValue;
+
+    /// What the end of a request needs, on the JavaScript side. It has one getter for each argument that Rust asks for.
+    pub(super) type Kept;
+
+    pub(super) fn keep(
+        request_id: &str,
+        route: usize,
+        began: f64,
+        cookies: &JsValue,
+        origin: Option<&str>,
+        is_secure: bool,
+        additions: &JsValue,
+    ) -> Kept;
+
+    #[wasm_bindgen(method, getter, js_name = requestId)]
+    pub(super) fn request_id(this: &Kept) -> String;
+
+    /// The number of its route.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn route(this: &Kept) -> usize;
+
+    /// When it came, in milliseconds since the epoch.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn began(this: &Kept) -> f64;
+
+    /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it; `undefined` for none.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn cookies(this: &Kept) -> JsValue;
+
+    /// The origin of the page that asks, where it may read the answer.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn origin(this: &Kept) -> Option<String>;
+
+    #[wasm_bindgen(method, getter, js_name = isSecure)]
+    pub(super) fn is_secure(this: &Kept) -> bool;
+
+    /// Sends a request on.
+    #[wasm_bindgen(catch)]
+    pub(super) fn send(
+        request: &Request,
+        headers: &Headers,
+        url: &str,
+        removed: &str,
+        identity: &Array,
+        own: &str,
+        milliseconds: f64,
+        answered: &Continuation,
+        failed: &Continuation,
+        kept: &Kept,
+    ) -> Result<JsValue, JsValue>;
+
+    /// A response of the edge's own. `headers` are names and values in turn, parted by line breaks.
+    #[wasm_bindgen(catch)]
+    pub(super) fn answer(status: u16, headers: &str, body: Option<&str>) -> Result<Response, JsValue>;
+
+    /// The upstream's response as the client gets it, but for cookies.
+    #[wasm_bindgen(catch)]
+    pub(super) fn reply(response: &Response, kept: &Kept) -> Result<Response, JsValue>;
 }
 
 /// The time in seconds since the epoch.
@@ -126,23 +169,9 @@ pub(super) fn default_cache() -> Option<Cache> {
     cache.is_object().then(|| cache.unchecked_into())
 }
 
-/// Sends a request that has `milliseconds` until its response headers. The outcome is the response, or `undefined`
-/// when the time is over; the timer is to be taken back in either case.
-pub(super) fn send_within(request: &Request, milliseconds: f64) -> (Outcome, JsValue) {
-    let over = with_resolvers();
-    let timer = set_timeout(&over.resolve(), milliseconds);
-    (race(&Array::of2(&send(request), &over.promise())), timer)
-}
-
 /// A promise that is kept after `milliseconds`.
 pub(super) fn pause(milliseconds: f64) -> Promise {
     let over = with_resolvers();
     set_timeout(&over.resolve(), milliseconds);
     over.promise()
-}
-
-/// The names of all headers, in lower case, parted by commas: one text instead of a call for each.
-pub(super) fn header_names(headers: &Headers) -> String {
-    let names: JsString = array_from(&headers.keys()).join(",");
-    names.into()
 }

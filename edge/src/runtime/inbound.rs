@@ -3,14 +3,16 @@
 use js_sys::JsString;
 use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::{Headers, Request, Response};
 
 use super::SharedIdentity;
 use super::host::{self, ExecutionContext, HeaderTexts};
 use super::isolate::Isolate;
+use super::outbound::is_secure;
 use crate::answer::Answer;
 use crate::browser::{self, Renewal};
-use crate::decide::{Pass, Refusal, RequestView};
+use crate::cors;
+use crate::decide::{Pass, Preflight, Refusal, RequestView};
 use crate::log::Entry;
 use crate::request_id;
 
@@ -19,6 +21,7 @@ struct Names {
     request_id: JsString,
     authorization: JsString,
     cookie: JsString,
+    origin: JsString,
 }
 
 thread_local! {
@@ -26,6 +29,7 @@ thread_local! {
         request_id: JsString::from(identity::REQUEST_ID),
         authorization: JsString::from("authorization"),
         cookie: JsString::from("cookie"),
+        origin: JsString::from(cors::ORIGIN),
     };
 }
 
@@ -102,7 +106,37 @@ impl Inbound {
             });
         }
         let cookies = browser::set_cookies(refusal.cookies, &self.renewal);
-        respond(&Answer::refusing(refusal, &self.request_id).setting(cookies))
+        let answer = Answer::refusing(refusal, &self.request_id).setting(cookies);
+        let Some(config) = Isolate::current().known_config() else {
+            return respond(&answer);
+        };
+        let route = refusal.route.as_ref();
+        let rules = route.map_or(&config.policy.answers, |route| &route.answers);
+        let origin = rules.cors.as_ref().and_then(|_| self.origin());
+        respond(&answer.under(rules, origin.as_deref(), is_secure(&self.url)))
+    }
+
+    /// Answers what a browser asks before it sends a request.
+    pub(super) fn preflight(&self, preflight: &Preflight, is_logged: bool) -> JsValue {
+        let answer = Answer::to_preflight(preflight, &self.request_id, is_secure(&self.url));
+        if is_logged {
+            let refusal = preflight.outcome.as_ref().err();
+            log(&Entry {
+                request_id: &self.request_id,
+                route: Some(&preflight.route.path),
+                decision: refusal.map_or("preflight", |refusal| refusal.code.as_str()),
+                status: answer.status,
+                ms: host::now() - self.began,
+                reason: refusal.map(|refusal| refusal.reason.as_str()),
+            });
+        }
+        respond(&answer)
+    }
+
+    /// The `Origin` of the page that sent it, where a browser says one.
+    pub(super) fn origin(&self) -> Option<String> {
+        let texts: &HeaderTexts = self.headers.unchecked_ref();
+        NAMES.with(|names| texts.get(&names.origin).ok().flatten())
     }
 
     /// Answers that the request may pass.
@@ -181,11 +215,7 @@ pub(super) fn set_cookies(response: &Response, lines: &[String]) -> Result<(), J
 /// Makes the platform's response. Where it will not make one, its error goes back in its place, and the
 /// platform answers 500.
 pub(super) fn respond(answer: &Answer<'_>) -> JsValue {
-    let made = js_sys::JSON::parse(&answer.init_json()).and_then(|init| {
-        let made = Response::new_with_opt_str_and_init(
-            answer.body.as_deref(),
-            init.unchecked_ref::<ResponseInit>(),
-        )?;
+    let made = host::answer(answer.status, &answer.header_text(), answer.body.as_deref()).and_then(|made| {
         set_cookies(&made, &answer.set_cookies)?;
         Ok(made)
     });

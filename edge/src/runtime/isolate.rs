@@ -18,6 +18,7 @@ use crate::key_cache::KeyCache;
 use crate::request_id;
 use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
+use crate::venue_roles::VenueRoles;
 
 /// The isolate's memory.
 #[derive(Default)]
@@ -26,6 +27,7 @@ pub(super) struct Isolate {
     config: OnceCell<Option<Rc<Config>>>,
     pub(super) keys: RefCell<KeyCache>,
     pub(super) revocations: RefCell<Revocations>,
+    pub(super) venue_roles: RefCell<VenueRoles>,
     imported: RefCell<Vec<(RsaVerifyingKey, Rc<WebCryptoKey>)>>,
     tokens: RefCell<TokenCache<SharedIdentity>>,
     random: RefCell<RandomPool>,

@@ -3,7 +3,7 @@
 use portcullis_shared::error::TokenError;
 use portcullis_shared::jwk::{JwkSet, MAX_SET_BYTES, RsaVerifyingKey};
 use portcullis_shared::signature::WebCryptoKey;
-use portcullis_shared::token::UnverifiedToken;
+use portcullis_shared::token::{UnverifiedToken, VerifiedToken};
 use std::rc::Rc;
 use wasm_bindgen_futures::JsFuture;
 
@@ -40,11 +40,25 @@ pub(super) async fn verify(
         Err(NoKey::Unknown) => return TokenVerdict::Refused(TokenError::unknown_key()),
         Err(NoKey::Unavailable { retry_after }) => return TokenVerdict::NoKeys { retry_after },
     };
-    let claims = match key
-        .verify(unverified)
-        .await
-        .and_then(|token| token.check(&config.expectations, now))
-    {
+    let verified = key.verify(unverified).await;
+    conclude(isolate, config, token, version, verified, now)
+}
+
+/// The key of `kid` where nothing has to be waited for to get it.
+pub(super) fn at_hand(isolate: &Isolate, kid: &str, now: i64) -> Option<Rc<WebCryptoKey>> {
+    isolate.imported(isolate.keys.borrow().at_hand(kid, now)?)
+}
+
+/// What is to be thought of a token whose signature was looked at, while the key set of `version` was the least.
+pub(super) fn conclude(
+    isolate: &Isolate,
+    config: &Config,
+    token: &str,
+    version: u64,
+    verified: Result<VerifiedToken, TokenError>,
+    now: i64,
+) -> TokenVerdict<SharedIdentity> {
+    let claims = match verified.and_then(|token| token.check(&config.expectations, now)) {
         Ok(claims) => claims,
         Err(error) => return TokenVerdict::Refused(error),
     };

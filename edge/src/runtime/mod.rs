@@ -14,17 +14,21 @@ mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod outbound;
 mod own;
 mod random;
 mod session;
 mod task;
+mod venue_roles;
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
-use js_sys::JsString;
+use js_sys::Array;
 use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::identity;
 use portcullis_shared::problem::ProblemCode;
+use portcullis_shared::token::UnverifiedToken;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
@@ -32,6 +36,7 @@ use crate::config::Config;
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::Destination;
 use crate::revocations::Outlook;
+use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
 
@@ -40,22 +45,26 @@ use isolate::Isolate;
 pub(crate) struct Identity {
     claims: AccessClaims,
     headers: Vec<(&'static str, String)>,
-    /// The same headers on the JavaScript side, so that they cross over once and not with each request.
-    texts: Vec<(JsString, JsString)>,
+    /// See [`Identity::texts`].
+    texts: OnceCell<Array>,
 }
 
 impl Identity {
     fn of(claims: AccessClaims) -> Self {
-        let headers = identity::headers(&claims);
-        let texts = headers
-            .iter()
-            .map(|(name, value)| (JsString::from(*name), JsString::from(value.as_str())))
-            .collect();
         Self {
+            headers: identity::headers(&claims),
             claims,
-            headers,
-            texts,
+            texts: OnceCell::new(),
         }
+    }
+
+    /// The names and values of the headers in turn, on the JavaScript side: they cross over with the first request that
+    /// is forwarded, and not with each.
+    fn texts(&self) -> &Array {
+        self.texts.get_or_init(|| {
+            let texts = self.headers.iter().flat_map(|(name, value)| [*name, value]);
+            host::lines(&texts.collect::<Vec<_>>().join("\n"))
+        })
     }
 }
 
@@ -69,15 +78,17 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
     }
 }
 
-/// How often a request may find that something is lacking: its revocations, its token, its session, and each once more.
+/// How often a request may find that something is lacking: its revocations, its token, its session, its venue, and each once
+/// more.
 const MOST_ROUNDS: usize = 8;
 
 /// What came of one attempt to decide.
 enum Step {
     Respond(JsValue),
-    Verify(String),
+    Verify(Rc<str>),
     FetchRevocations,
     Refresh(String),
+    AskVenueRoles(Question),
 }
 
 /// Handles one request: the result is a response, or a promise of one.
@@ -88,18 +99,48 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
         return inbound.refuse(&refusal, true);
     };
-    match step(&isolate, &config, &inbound, |token| {
+    let next = step(&isolate, &config, &inbound, |token| {
         isolate.known(token, inbound.now())
-    }) {
-        Step::Respond(response) => response,
-        next => {
-            let context = inbound.context.clone();
-            let response = task::run(async move { pursue(&isolate, &config, inbound, next).await });
-            // A client that goes away would leave the task waiting for ever, and a refreshed session without its cookies.
-            context.wait_until(&response);
-            response
-        }
+    });
+    match next {
+        Step::Verify(token) => verify(isolate, config, inbound, token),
+        next => go_on(isolate, config, inbound, next),
     }
+}
+
+/// Decides again once the platform has given its verdict on a token. Most tokens that are new to the isolate lack
+/// nothing else, so they get by without a task, and without asking the platform to wait for one.
+fn verify(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, token: Rc<str>) -> JsValue {
+    let unverified = match UnverifiedToken::parse(&token) {
+        Ok(unverified) => unverified,
+        Err(error) => {
+            let next = step(&isolate, &config, &inbound, |_| TokenVerdict::Refused(error));
+            return go_on(isolate, config, inbound, next);
+        }
+    };
+    let Some(key) = keys::at_hand(&isolate, unverified.kid(), inbound.now()) else {
+        return go_on(isolate, config, inbound, Step::Verify(token));
+    };
+    let version = isolate.keys.borrow().minimum_version();
+    let verified = Rc::clone(&token);
+    key.verify_then(unverified, move |outcome| {
+        // No clock is asked again: the platform gives the verdict in the same turn.
+        let verdict = keys::conclude(&isolate, &config, &verified, version, outcome, inbound.now());
+        let next = step(&isolate, &config, &inbound, |_| verdict);
+        go_on(isolate, config, inbound, next)
+    })
+}
+
+/// Responds, or finds out what is lacking.
+fn go_on(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, next: Step) -> JsValue {
+    if let Step::Respond(response) = next {
+        return response;
+    }
+    let context = inbound.context.clone();
+    let response = task::run(async move { pursue(&isolate, &config, inbound, next).await });
+    // A client that goes away would leave the task waiting for ever, and a refreshed session without its cookies.
+    context.wait_until(&response);
+    response
 }
 
 /// Finds out what the decision lacks, and decides again, until there is a response.
@@ -116,6 +157,8 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
                 verdict = None;
                 inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
             }
+            // What came of it is in the isolate: an answer, or a pause before the next question.
+            Step::AskVenueRoles(question) => venue_roles::make_known(isolate, config, &question).await,
         }
         inbound.look_at_the_clock();
         let now = inbound.now();
@@ -142,17 +185,23 @@ fn step(
         let knowledge = Knowledge {
             policy: &config.policy,
             revocations: &isolate.revocations.borrow(),
+            venue_roles: &isolate.venue_roles.borrow(),
             csrf_keys: &config.csrf_keys,
         };
         decide(inbound, &knowledge, known, inbound.now())
     };
     let pass = match decision {
-        Decision::Pass(pass) => pass,
-        Decision::Verify(token) => return Step::Verify(token.to_owned()),
+        Decision::Pass(pass) => venue_roles::naming(pass),
+        Decision::Verify(token) => return Step::Verify(token.into()),
         Decision::FetchRevocations => return Step::FetchRevocations,
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
+        Decision::AskVenueRoles(question) => return Step::AskVenueRoles(question),
         Decision::Refuse(refusal) => {
             return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
+        }
+        Decision::Preflight(preflight) => {
+            let is_logged = config.log_requests.covers(preflight.outcome.is_err());
+            return Step::Respond(inbound.preflight(&preflight, is_logged));
         }
     };
     if pass.identity.is_some() {

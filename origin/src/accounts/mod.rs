@@ -103,6 +103,15 @@ pub async fn lock(
     Ok(store::lock_user(connection, tenant, email).await?)
 }
 
+/// The same by its identifier.
+pub async fn lock_by_id(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<Option<User>, AccountsError> {
+    Ok(store::lock_user_by_id(connection, tenant, id).await?)
+}
+
 /// Gives an account that the caller has locked another status.
 pub async fn set_status(
     connection: &mut PgConnection,

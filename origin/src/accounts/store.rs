@@ -173,6 +173,26 @@ pub(super) async fn lock_user(
     .await
 }
 
+/// The same by its identifier.
+pub(super) async fn lock_user_by_id(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as!(
+        User,
+        r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
+                  last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+           FROM users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
+           FOR NO KEY UPDATE"#,
+        tenant.uuid(),
+        id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 pub(super) async fn set_status(
     connection: &mut PgConnection,
     user: &User,

@@ -45,6 +45,14 @@ pub enum EventKind {
     AccountEnabled,
     /// An account was given another global role.
     RoleChanged,
+    /// An account was granted a role at a venue.
+    VenueRoleGranted,
+    /// A role at a venue that an account holds ends at another time than before.
+    VenueRoleChanged,
+    /// A role at a venue was taken away from an account.
+    VenueRoleRevoked,
+    /// A role at a venue has run out.
+    VenueRoleExpired,
     /// The revocation feed began a new epoch, because the database was set back to an earlier state.
     FeedEpochBegun,
     /// A signing key was made.
@@ -83,6 +91,10 @@ impl EventKind {
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
             Self::RoleChanged => "role_changed",
+            Self::VenueRoleGranted => "venue_role_granted",
+            Self::VenueRoleChanged => "venue_role_changed",
+            Self::VenueRoleRevoked => "venue_role_revoked",
+            Self::VenueRoleExpired => "venue_role_expired",
             Self::FeedEpochBegun => "feed_epoch_begun",
             Self::KeyGenerated => "key_generated",
             Self::KeyImported => "key_imported",

@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
+use chrono::DateTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use portcullis_shared::roles::VENUE_ROLES;
 
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
+use crate::kernel::ids::VenueId;
+use crate::kernel::time::Timestamp;
+use crate::rbac::VenueRole;
 
 /// What `--help` begins with.
 const ABOUT: &str = "\
@@ -62,6 +67,12 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+
+    /// Look at the roles that are held at venues, grant them, and take them away
+    Roles {
+        #[command(subcommand)]
+        command: RolesCommand,
     },
 
     /// Look at tokens
@@ -219,6 +230,86 @@ pub(super) enum UsersCommand {
         #[arg(value_enum)]
         role: RoleArgument,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RolesCommand {
+    /// Grant an account a role at a venue, or move the end of a grant
+    ///
+    /// The first owner of a venue is granted here, or by an admin; owners grant the other roles themselves. Tokens that the
+    /// account holds are refused within 5 seconds, and a refresh gives one that names the role.
+    Grant {
+        #[command(flatten)]
+        user: HolderArguments,
+
+        #[command(flatten)]
+        venue: VenueArguments,
+
+        /// The role it is to hold
+        #[arg(long, value_parser = venue_role)]
+        role: VenueRole,
+
+        /// Until when, as in RFC 3339 (2027-01-31T18:00:00Z); for good if absent
+        ///
+        /// A role that the account holds already ends when it did, unless this says otherwise.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        expires: Option<Timestamp>,
+    },
+
+    /// List who holds what at a venue
+    List {
+        #[command(flatten)]
+        venue: VenueArguments,
+    },
+
+    /// Take a role at a venue away from an account, or all of them
+    ///
+    /// A venue keeps its last owner: grant another one first. Tokens that name the role are refused within 5 seconds.
+    Revoke {
+        #[command(flatten)]
+        user: HolderArguments,
+
+        #[command(flatten)]
+        venue: VenueArguments,
+
+        /// The role to take away; all that the account holds there if absent
+        #[arg(long, value_parser = venue_role)]
+        role: Option<VenueRole>,
+    },
+}
+
+/// Which account holds a role.
+#[derive(Debug, Args)]
+pub(super) struct HolderArguments {
+    /// The account, by its email address or its id
+    #[arg(long = "user", value_name = "EMAIL|ID")]
+    pub(super) user: String,
+}
+
+/// Which venue is meant.
+#[derive(Debug, Args)]
+pub(super) struct VenueArguments {
+    /// The venue, by its id
+    #[arg(long, value_name = "ID")]
+    pub(super) venue: VenueId,
+
+    /// The tenant that it belongs to, by its slug; the default tenant if absent
+    #[arg(long, value_name = "SLUG")]
+    pub(super) tenant: Option<String>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn venue_role(text: &str) -> Result<VenueRole, String> {
+    VenueRole::parse(text).ok_or_else(|| format!("it is one of {}", VENUE_ROLES.join(", ")))
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|moment| moment.to_utc())
+        .map_err(|error| error.to_string())
 }
 
 /// Which account is meant.

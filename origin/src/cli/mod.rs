@@ -9,6 +9,7 @@ mod config;
 mod environment;
 mod keys;
 mod migrate;
+mod roles;
 mod serve;
 mod token;
 mod users;
@@ -97,6 +98,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             Ok(())
         }
         Command::Keys { command } => keys::run(load()?, command),
+        Command::Roles { command } => roles::run(load()?, command),
         Command::Token {
             command: TokenCommand::Explain { token, json },
         } => token::explain(load()?, token, json),

@@ -166,6 +166,6 @@ fn parse<R: Validate + DeserializeOwned>(bytes: &[u8]) -> Result<R::Valid, Probl
     let mut violations = Violations::default();
     match request.validate(&mut violations) {
         Some(valid) if violations.is_empty() => Ok(valid),
-        _ => Err(Problem::validation_failed(violations.into_errors())),
+        _ => Err(violations.into_problem()),
     }
 }

@@ -2,6 +2,8 @@
 
 use portcullis_shared::problem::FieldError;
 
+use super::problem::Problem;
+
 /// A request body. Its fields are optional, so that everything that is missing can be named at once.
 pub trait Validate: Sized {
     /// What the handler gets.
@@ -39,7 +41,9 @@ impl Violations {
         self.0.is_empty()
     }
 
-    pub(super) fn into_errors(self) -> Vec<FieldError> {
-        self.0
+    /// The refusal that names them all.
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        Problem::validation_failed(self.0)
     }
 }

@@ -86,6 +86,10 @@ ids! {
     TokenId;
     /// A row of the audit log.
     AuditEventId;
+    /// A venue of the applications: they give it its id, and it has no row here.
+    VenueId;
+    /// A role that somebody was granted at a venue.
+    GrantId;
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
+use crate::rbac::{self, HeldRoles};
 use crate::sessions::{
     self, Accepted, Authentication, ChainOwner, NewSession, Opened, Presented, RevocationReason, Session,
     Sessions,
@@ -87,7 +88,8 @@ impl Desk {
         .await?;
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
-        self.welcome(context, user, opened).await
+        // A new account holds no role anywhere.
+        self.welcome(context, user, opened, HeldRoles::default()).await
     }
 
     /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
@@ -138,8 +140,9 @@ impl Desk {
                 .await;
         };
         let opened = self.open_session(&mut transaction, context, &user).await?;
+        let held = rbac::held(&mut transaction, &user, context.now).await?;
         transaction.commit().await?;
-        self.welcome(context, user, opened).await
+        self.welcome(context, user, opened, held).await
     }
 
     /// Gives out the successor of a refresh token, and a new access token of the same session.
@@ -166,8 +169,9 @@ impl Desk {
                     let event = session_event(context, EventKind::RefreshReplayed, owner_of(&user, &session));
                     audit::record(&mut transaction, event.actor(user.id)).await?;
                 }
+                let held = rbac::held(&mut transaction, &user, context.now).await?;
                 transaction.commit().await?;
-                let access = self.access_token(context, &user, &session).await?;
+                let access = self.access_token(context, &user, &session, held).await?;
                 Ok(SignedIn::again(
                     user,
                     &session,
@@ -254,8 +258,9 @@ impl Desk {
         context: &RequestContext,
         user: User,
         opened: Opened,
+        held: HeldRoles,
     ) -> Result<SignedIn, LoginError> {
-        let access = self.access_token(context, &user, &opened.session).await?;
+        let access = self.access_token(context, &user, &opened.session, held).await?;
         Ok(SignedIn::newly(user, opened, access, context.now))
     }
 
@@ -264,11 +269,12 @@ impl Desk {
         context: &RequestContext,
         user: &User,
         session: &Session,
+        held: HeldRoles,
     ) -> Result<AccessToken, LoginError> {
         let id = context.new_id();
         Ok(self
             .tokens
-            .issue(user, session, context.now, id, context.entropy())
+            .issue(user, session, held, context.now, id, context.entropy())
             .await?)
     }
 

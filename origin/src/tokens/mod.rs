@@ -30,8 +30,8 @@ mod routes;
 mod schedule;
 mod signing_key;
 mod store;
+mod venues;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use credential::Credential;
@@ -57,6 +57,7 @@ use crate::kernel::ids::{SessionId, TenantId, TokenId, UserId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::{TimeDelta, Timestamp};
+use crate::rbac::HeldRoles;
 use crate::sessions::{self, Session};
 
 use keyring::KeyRing;
@@ -102,13 +103,13 @@ impl Tokens {
         Ok(())
     }
 
-    /// An access token for this session, made at the moment `now`. Where older tokens of the account have just become
-    /// stale, it is issued for the moment from which tokens are good: at most a second ahead, by the clock of whoever made
-    /// the change.
+    /// An access token for this session, made at the moment `now` and issued for [`User::issuing_moment`]. It names the
+    /// roles that are `held` at venues, as far as a cookie has room for them, and expires no later than they do.
     pub async fn issue(
         &self,
         user: &User,
         session: &Session,
+        held: HeldRoles,
         now: Timestamp,
         id: TokenId,
         entropy: &dyn Entropy,
@@ -119,14 +120,14 @@ impl Tokens {
             ring = self.0.ring.current(now).await?;
         }
         let key = ring.active()?.ok_or(KeysError::NotMade)?;
-        let issued_at = user
-            .tokens_not_before
-            .map_or(now, |not_before| not_before.max(now))
-            .timestamp();
-        // A token that outlived its session could not be revoked: what has run out is not told to the edge.
-        let expires_at = (issued_at + self.0.access_ttl.num_seconds()).min(session.expires_at.timestamp());
+        let issued_at = user.issuing_moment(now).timestamp();
+        // A token that outlived its session, or a role that it names, could not be revoked: what has run out is not told
+        // to the edge.
+        let expires_at = (issued_at + self.0.access_ttl.num_seconds())
+            .min(session.expires_at.timestamp())
+            .min(held.expires_at.map_or(i64::MAX, |moment| moment.timestamp()));
         let authentication = &session.authentication;
-        let claims = AccessClaims {
+        let mut claims = AccessClaims {
             iss: self.0.expectations.issuer.clone(),
             aud: Audience::One(self.0.expectations.audience.clone()),
             sub: user.id.to_string(),
@@ -139,12 +140,13 @@ impl Tokens {
             tenant_id: session.tenant_id.to_string(),
             role: Some(user.role.as_str().to_owned()),
             permissions: user.role.permissions().iter().map(ToString::to_string).collect(),
-            venues: BTreeMap::new(),
-            venues_truncated: false,
+            venues: held.venues,
+            venues_truncated: held.truncated,
             auth_time: Some(authentication.time.timestamp()),
             amr: authentication.amr.clone(),
             acr: Some(authentication.acr.as_str().to_owned()),
         };
+        venues::fit(&mut claims, key);
         Ok(AccessToken {
             token: key.sign(&claims)?,
             expires_in: expires_at - issued_at,

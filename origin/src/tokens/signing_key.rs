@@ -121,6 +121,14 @@ impl SigningKey {
         Ok(SecretBytes::new(der.as_ref().to_vec()))
     }
 
+    /// How long the token is whose claims take `claims` bytes, in bytes.
+    #[must_use]
+    pub fn token_length(&self, claims: usize) -> usize {
+        let base64 = |bytes: usize| bytes.saturating_mul(4).div_ceil(3);
+        let signature = base64(self.pair.public_modulus_len());
+        self.header.len() + base64(claims) + 1 + signature
+    }
+
     /// An access token with these claims: a JWS in compact form (RFC 7515 §7.1, RFC 9068), signed with
     /// RSASSA-PKCS1-v1_5 and SHA-256.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, SigningKeyError> {

@@ -1,6 +1,10 @@
 //! The edge's backend: the host's `crypto.subtle` (W3C Web Cryptography API §14.3).
 
-use js_sys::{Object, Reflect};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use js_sys::{Function, JsString, Object, Promise, Reflect};
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto, WorkerGlobalScope};
@@ -14,12 +18,77 @@ use crate::token::{UnverifiedToken, VerifiedToken};
 
 const ALGORITHM: &str = "RSASSA-PKCS1-v1_5";
 
+#[wasm_bindgen]
+extern "C" {
+    type Verifier;
+
+    /// With the name of the algorithm as a text that is already on the other side.
+    #[wasm_bindgen(method, catch)]
+    fn verify(
+        this: &Verifier,
+        algorithm: &JsString,
+        key: &CryptoKey,
+        signature: &[u8],
+        message: &[u8],
+    ) -> Result<Promise, JsValue>;
+
+    type Verdict;
+
+    #[wasm_bindgen(method)]
+    fn then(this: &Verdict, resolved: &Function, rejected: &Function) -> JsValue;
+}
+
+/// The most that may wait for a verdict. A host gives it before it turns to anything else, so there are few; what is
+/// past this bound was given up by the host, and is dropped, the oldest first.
+const MOST_WAITING: usize = 1024;
+
+type Then = Box<dyn FnOnce(Result<VerifiedToken, TokenError>) -> JsValue>;
+
+#[derive(Default)]
+struct Waiting {
+    all: BTreeMap<u32, (VerifiedToken, Then)>,
+    last: u32,
+}
+
+impl Waiting {
+    fn add(&mut self, verified: VerifiedToken, then: Then) -> u32 {
+        if self.all.len() >= MOST_WAITING {
+            self.all.pop_first();
+        }
+        self.last = self.last.wrapping_add(1);
+        self.all.insert(self.last, (verified, then));
+        self.last
+    }
+}
+
+thread_local! {
+    static WAITING: RefCell<Waiting> = RefCell::default();
+    /// [`conclude`] for the host. There is one for all who wait: a closure for each would be registered with the garbage
+    /// collector, which costs a sixth of the verdict.
+    static CONCLUDE: Function = Closure::<dyn Fn(u32, JsValue) -> JsValue>::new(|number, verdict| conclude(number, &verdict))
+        .into_js_value()
+        .unchecked_into();
+}
+
+/// The host has given its verdict to whom the number belongs.
+fn conclude(number: u32, verdict: &JsValue) -> JsValue {
+    let Some((verified, then)) = WAITING.with_borrow_mut(|waiting| waiting.all.remove(&number)) else {
+        return JsValue::UNDEFINED;
+    };
+    then(if is_good(verdict) {
+        Ok(verified)
+    } else {
+        Err(BAD_SIGNATURE)
+    })
+}
+
 /// A public key imported into the host. Cloning it clones a handle.
 #[derive(Clone, Debug)]
 pub struct WebCryptoKey {
     kid: String,
     subtle: SubtleCrypto,
     key: CryptoKey,
+    algorithm: JsString,
 }
 
 impl WebCryptoKey {
@@ -44,6 +113,7 @@ impl WebCryptoKey {
             kid: key.kid().to_owned(),
             subtle,
             key: imported,
+            algorithm: JsString::from(ALGORITHM),
         })
     }
 
@@ -55,6 +125,29 @@ impl WebCryptoKey {
         Ok(VerifiedToken::after_verdict(token))
     }
 
+    /// Gives the verdict on an access token to `then`. The result is what that returns, or a promise of it: a task that
+    /// waited for the verdict would cost half as much as the verdict.
+    pub fn verify_then(
+        &self,
+        token: UnverifiedToken<'_>,
+        then: impl FnOnce(Result<VerifiedToken, TokenError>) -> JsValue + 'static,
+    ) -> JsValue {
+        if let Err(error) = same_key(&self.kid, &token) {
+            return then(Err(error));
+        }
+        let Ok(verdict) = self.begin(token.signing_input(), token.signature()) else {
+            return then(Err(BAD_SIGNATURE));
+        };
+        // It is handed out after a good verdict, and dropped unseen after any other.
+        let number = WAITING
+            .with_borrow_mut(|waiting| waiting.add(VerifiedToken::after_verdict(token), Box::new(then)));
+        let conclude: Function = CONCLUDE
+            .with(|conclude| conclude.bind1(&JsValue::UNDEFINED, &number.into()))
+            .unchecked_into();
+        // A host that fails to answer calls the same function with its error, which is not a good verdict.
+        verdict.unchecked_into::<Verdict>().then(&conclude, &conclude)
+    }
+
     /// Gives the verdict on any compact JWS; its `kid` is not compared.
     pub async fn verify_jws(&self, jws: &CompactJws<'_>) -> Result<(), TokenError> {
         self.verify_bytes(jws.signing_input(), jws.signature()).await
@@ -63,15 +156,22 @@ impl WebCryptoKey {
     /// Gives the verdict on a bare RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017 §8.2). A host that
     /// fails to answer counts as a bad signature.
     pub async fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> Result<(), TokenError> {
-        let verdict = self
-            .subtle
-            .verify_with_str_and_u8_array_and_u8_array(ALGORITHM, &self.key, signature, message)
-            .map_err(|_| BAD_SIGNATURE)?;
+        let verdict = self.begin(message, signature).map_err(|_| BAD_SIGNATURE)?;
         match JsFuture::from(verdict).await {
-            Ok(verdict) if verdict.as_bool() == Some(true) => Ok(()),
+            Ok(verdict) if is_good(&verdict) => Ok(()),
             Ok(_) | Err(_) => Err(BAD_SIGNATURE),
         }
     }
+
+    fn begin(&self, message: &[u8], signature: &[u8]) -> Result<Promise, JsValue> {
+        self.subtle
+            .unchecked_ref::<Verifier>()
+            .verify(&self.algorithm, &self.key, signature, message)
+    }
+}
+
+fn is_good(verdict: &JsValue) -> bool {
+    verdict.as_bool() == Some(true)
 }
 
 fn object(members: &[(&str, &str)]) -> Result<Object, JsValue> {

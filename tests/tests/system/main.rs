@@ -29,4 +29,6 @@ mod rate_limits;
 mod replicas;
 mod request_ids;
 mod revocation;
+mod transport;
+mod venue_roles;
 mod well_known;

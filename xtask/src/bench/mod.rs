@@ -11,6 +11,7 @@ mod feed;
 mod hashing;
 mod histogram;
 mod http;
+mod isolate;
 mod load;
 mod login;
 mod machine;
@@ -55,6 +56,10 @@ enum Part {
     Edge,
     /// Size of the edge
     Size,
+    /// How soon an isolate of the edge gives its first answer
+    Start,
+    /// Memory of an isolate of the edge
+    Isolate,
     /// argon2id
     Hash,
     /// Sign-ins at the origin
@@ -74,9 +79,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Edge,
         Self::Size,
+        Self::Start,
+        Self::Isolate,
         Self::Hash,
         Self::Login,
         Self::Refresh,
@@ -98,8 +105,10 @@ struct Plan {
     warm_up: Duration,
     /// Of one contestant that hashes, in one round.
     hashing: Duration,
-    /// Fresh isolates that take a feed in.
+    /// Fresh isolates of each kind.
     starts: usize,
+    /// Requests after which it is looked what an isolate has in memory.
+    requests: usize,
     /// Answers of the feed, of each kind.
     answers: usize,
     /// Revocations that are followed to the edge.
@@ -115,6 +124,7 @@ impl Plan {
         warm_up: Duration::from_secs(1),
         hashing: Duration::from_secs(2),
         starts: 3,
+        requests: 100_000,
         answers: 10,
         trials: 40,
         sessions: 100,
@@ -125,6 +135,7 @@ impl Plan {
         warm_up: Duration::from_secs(2),
         hashing: Duration::from_secs(6),
         starts: 7,
+        requests: 1_000_000,
         answers: 50,
         trials: 200,
         sessions: 1_000,
@@ -157,6 +168,8 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
         match part {
             Part::Edge => rows.extend(edge::rows(workspace, &plan, &mint)?),
             Part::Size => rows.push(size::row(workspace)?),
+            Part::Start => rows.push(isolate::start_up(workspace, &plan, &mint)?),
+            Part::Isolate => rows.push(isolate::memory(workspace, &plan, &mint)?),
             Part::Hash => rows.push(hashing::row(workspace, &plan, &hash_rate)?),
             Part::Login => rows.push(login::row(workspace, &plan, &hash_rate)?),
             Part::Refresh => rows.push(refresh::row(workspace, &plan)?),

@@ -58,6 +58,11 @@ impl Pool {
         }
     }
 
+    /// The first `count` tokens, again and again.
+    pub(super) fn in_turn(&self, count: usize) -> Tokens {
+        Tokens { count, ..self.one() }
+    }
+
     /// `count` tokens after the first `first`, each once.
     pub(super) fn each_once(&self, first: usize, count: usize) -> Tokens {
         Tokens {

@@ -108,6 +108,13 @@ pub(super) struct Running {
 impl Running {
     /// Starts `contestant` and waits until it listens.
     pub(super) fn start(contestant: Contestant, around: &Surroundings<'_>) -> Result<Self> {
+        let mut one = Self::launch(contestant, around)?;
+        one.service.await_ready()?;
+        Ok(one)
+    }
+
+    /// Starts `contestant`; it does not listen yet.
+    pub(super) fn launch(contestant: Contestant, around: &Surroundings<'_>) -> Result<Self> {
         let port = net::free_port()?;
         let (file, constant) = contestant.config();
         let folder = around.workspace.root().join("xtask/bench");
@@ -141,7 +148,7 @@ impl Running {
                 state_dir: around.state.to_path_buf(),
             },
         );
-        service.start()?;
+        service.launch()?;
         Ok(Self { service, port })
     }
 

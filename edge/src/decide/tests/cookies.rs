@@ -36,16 +36,17 @@ fn with_header(mut ask: Ask, name: &'static str, value: &str) -> Ask {
 fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<AccessClaims>) -> Outcome {
     let (policy, keys) = (policy(), [csrf_key()]);
     let knowledge = Knowledge {
-        policy: &policy,
-        revocations,
         csrf_keys: &keys,
+        ..Knowledge::of(&policy, revocations)
     };
     match decide(ask, &knowledge, |_| verdict, NOW) {
         Decision::Pass(pass) => Outcome::Passes(pass.identity.is_some(), pass.cookies),
         Decision::Refuse(refusal) => Outcome::Refused(refusal.code, refusal.cookies),
         Decision::Refresh(token) => Outcome::Refreshes(token.to_owned()),
+        Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) => panic!("{token} is known"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
+        Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }
 }
 

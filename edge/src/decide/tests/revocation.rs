@@ -26,7 +26,9 @@ fn decide_later(path: &str, revocations: &Revocations, later: i64) -> Result<Opt
         Decision::Pass(pass) => Ok(pass.stale),
         Decision::Refuse(refusal) => Err(Some(refusal)),
         Decision::FetchRevocations => Err(None),
+        Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) | Decision::Refresh(token) => panic!("{token} is known"),
+        Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }
 }
 

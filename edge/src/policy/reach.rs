@@ -1,0 +1,84 @@
+//! Routes that no request can reach, because the rest of the table, or the edge itself, leaves them nothing.
+
+use portcullis_shared::revocation::FEED_PATH;
+
+use super::pattern::Pattern;
+use super::{Entry, Found, METHODS, Mistakes, Policy, Route};
+use crate::path::Target;
+
+/// Reports every route that no request can reach, of a table whose routes do not overlap.
+///
+/// Each is looked up as a request would be, with a path for each way in which other patterns could take it: its open
+/// segments filled with what no pattern spells out, and as any other pattern has them, in each depth that patterns
+/// tell apart, with and without a slash at the end. Where none of these comes back to it, no path does: a pattern
+/// that takes one takes every path that differs only in segments which no pattern spells out.
+pub(super) fn report(policy: &Policy, mistakes: &mut Mistakes) {
+    let patterns = || policy.entries.iter().map(|entry| &entry.pattern);
+    // Longer than every fixed segment, so that it is none of them.
+    let filler = "0".repeat(patterns().map(Pattern::longest_fixed).max().unwrap_or(0) + 1);
+    let deepest = patterns().map(Pattern::len).max().unwrap_or(0);
+    for entry in &policy.entries {
+        for route in &entry.routes {
+            if !witnesses(policy, entry, deepest, &filler).any(|path| reaches(policy, route, &path)) {
+                let why = obstacle(policy, &entry.pattern.witness(0, None, &filler));
+                mistakes.add(
+                    &format!("route {} ({})", route.number, route.path),
+                    format_args!("can never be reached: {why}"),
+                );
+            }
+        }
+    }
+}
+
+fn witnesses<'p>(
+    policy: &'p Policy,
+    entry: &'p Entry,
+    deepest: usize,
+    filler: &'p str,
+) -> impl Iterator<Item = String> + 'p {
+    let own = &entry.pattern;
+    let others = std::iter::once(None).chain(policy.entries.iter().map(|entry| Some(&entry.pattern)));
+    let depths = if own.is_open() {
+        0..=deepest.saturating_sub(own.len()).saturating_add(1)
+    } else {
+        0..=0
+    };
+    others.flat_map(move |other| {
+        depths.clone().flat_map(move |depth| {
+            let path = own.witness(depth, other, filler);
+            let folder = own.is_open().then(|| format!("{path}/"));
+            [Some(path), folder].into_iter().flatten()
+        })
+    })
+}
+
+fn reaches(policy: &Policy, route: &Route, path: &str) -> bool {
+    let url = url(path);
+    path != FEED_PATH
+        && Target::of_url(&url).is_ok_and(|target| {
+            METHODS.iter().any(|method| {
+                matches!(policy.find(method, &target), Found::Route(found) if found.number == route.number)
+            })
+        })
+}
+
+/// What stands in the way of a path that only the route's own pattern spells out.
+fn obstacle(policy: &Policy, path: &str) -> &'static str {
+    let url = url(path);
+    let found = |target: Target<'_>| {
+        METHODS
+            .iter()
+            .any(|method| matches!(policy.find(method, &target), Found::TwoReadings))
+    };
+    if path == FEED_PATH {
+        "the edge keeps its path for itself"
+    } else if Target::of_url(&url).is_ok_and(found) {
+        "a lenient upstream would take its path for that of another route, which demands something else"
+    } else {
+        "narrower routes take all of its paths"
+    }
+}
+
+fn url(path: &str) -> String {
+    format!("http://edge{path}")
+}
