@@ -11,6 +11,7 @@ use portcullis_shared::problem::{PROBLEM_CONTENT_TYPE, Problem};
 use crate::answer_rules::AnswerRules;
 use crate::cors::PREFLIGHT_VARY;
 use crate::decide::{Preflight, Refusal};
+use crate::tally::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 /// A response, before the platform's types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,21 +41,32 @@ impl<'a> Answer<'a> {
                 .as_deref()
                 .map(|value| ("www-authenticate", Cow::Borrowed(value))),
         );
-        headers.extend(
-            refusal
-                .allow
-                .as_deref()
-                .map(|value| ("allow", Cow::Borrowed(value))),
-        );
+        headers.extend(refusal.allow.map(|methods| ("allow", Cow::Owned(methods.list()))));
         headers.extend(
             refusal
                 .retry_after
                 .map(|seconds| ("retry-after", Cow::Owned(seconds.to_string()))),
         );
+        let route = refusal.route.as_ref();
+        headers.extend(
+            route
+                .and_then(|route| route.limits.announcement())
+                .map(|value| (RATE_LIMIT_POLICY, Cow::Borrowed(value))),
+        );
+        headers.extend(
+            refusal
+                .rate_limit
+                .as_deref()
+                .map(|value| (RATE_LIMIT, Cow::Borrowed(value))),
+        );
+        let mut problem = Problem::new(refusal.code, request_id);
+        problem
+            .violated_policies
+            .extend(refusal.violated.iter().map(|limit| limit.name.clone()));
         Self {
             status: refusal.code.status(),
             headers,
-            body: Some(Problem::new(refusal.code, request_id).to_json()),
+            body: Some(problem.to_json()),
             set_cookies: Vec::new(),
         }
     }
@@ -171,13 +183,14 @@ impl<'a> Answer<'a> {
 mod tests {
     use super::Answer;
     use crate::decide::Refusal;
+    use crate::policy::Methods;
     use portcullis_shared::problem::ProblemCode;
 
     #[test]
     fn a_refusal_becomes_a_problem_with_its_headers() {
         let refusal = Refusal {
             retry_after: Some(7),
-            allow: Some("GET".to_owned()),
+            allow: Methods::of("GET"),
             ..Refusal::new(ProblemCode::Unavailable, "x")
         };
         let answer = Answer::refusing(&refusal, "12345678");

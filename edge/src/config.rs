@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis_shared::claims::Expectations;
 use portcullis_shared::csrf::CsrfKey;
+use portcullis_shared::limited::LimitKey;
 use portcullis_shared::request_signature::SigningKey;
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub signing_key: SigningKey,
     /// The keys that CSRF tokens may have been made under: one for each signing key that edge and origin share.
     pub csrf_keys: Vec<CsrfKey>,
+    /// The key under which counts have their names: that of the key that signs, so a change of it begins all counts anew.
+    pub limit_key: LimitKey,
     /// Our own server.
     pub origin: Upstream,
     /// Which requests are logged.
@@ -49,6 +52,45 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// What its URL has to be, as the end of a sentence.
+    pub const URL_RULE: &str = "is not http:// or https:// with a host and perhaps a port, and nothing else";
+
+    /// The variable that has the URL of the upstream `name`: `origin` is at `ORIGIN_URL`, any other at `UPSTREAM_<NAME>`.
+    #[must_use]
+    pub fn variable(name: &str) -> String {
+        if name == ORIGIN {
+            "ORIGIN_URL".to_owned()
+        } else {
+            format!("UPSTREAM_{}", name.to_ascii_uppercase())
+        }
+    }
+
+    /// Reads the URL of the upstream `name`; `None` where it breaks [`Self::URL_RULE`].
+    #[must_use]
+    pub fn parse(name: &str, url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let default_port = match scheme {
+            "http" => ":80",
+            "https" => ":443",
+            _ => return None,
+        };
+        let is_host =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
+        if authority.is_empty() || authority.starts_with(':') || !authority.bytes().all(is_host) {
+            return None;
+        }
+        let authority = authority
+            .strip_suffix(default_port)
+            .unwrap_or(authority)
+            .to_ascii_lowercase();
+        Some(Upstream {
+            name: name.to_owned(),
+            base: format!("{scheme}://{authority}"),
+            authority,
+        })
+    }
+
     /// Whether this is the origin.
     #[must_use]
     pub fn is_origin(&self) -> bool {
@@ -91,6 +133,7 @@ impl Config {
             (Some(policy), Some(keys), Some(origin)) if mistakes.0.is_empty() => Ok(Self {
                 expectations: Expectations::new(policy.issuer.as_str(), policy.audience.as_str()),
                 policy,
+                limit_key: LimitKey::of(&keys.signing),
                 signing_key: keys.signing,
                 csrf_keys: keys.all.iter().map(CsrfKey::of).collect(),
                 origin,
@@ -111,52 +154,21 @@ impl Config {
     }
 }
 
-/// `origin` is at `ORIGIN_URL`, any other upstream at `UPSTREAM_<NAME>`.
 fn read_upstream(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,
     mistakes: &mut Mistakes,
 ) -> Option<Upstream> {
-    let place = if name == ORIGIN {
-        "ORIGIN_URL".to_owned()
-    } else {
-        format!("UPSTREAM_{}", name.to_ascii_uppercase())
-    };
+    let place = Upstream::variable(name);
     let Some(url) = variable(&place) else {
         mistakes.add(&place, "is not set");
         return None;
     };
-    let upstream = parse_upstream(name, &url);
+    let upstream = Upstream::parse(name, &url);
     if upstream.is_none() {
-        mistakes.add(
-            &place,
-            "is not http:// or https:// with a host and perhaps a port, and nothing else",
-        );
+        mistakes.add(&place, Upstream::URL_RULE);
     }
     upstream
-}
-
-fn parse_upstream(name: &str, url: &str) -> Option<Upstream> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return None,
-    };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':' | b'[' | b']');
-    if authority.is_empty() || authority.starts_with(':') || !authority.bytes().all(is_host) {
-        return None;
-    }
-    let authority = authority
-        .strip_suffix(default_port)
-        .unwrap_or(authority)
-        .to_ascii_lowercase();
-    Some(Upstream {
-        name: name.to_owned(),
-        base: format!("{scheme}://{authority}"),
-        authority,
-    })
 }
 
 /// The keys that edge and origin share: the one that signs here, and those that the other end may use.
@@ -214,7 +226,7 @@ fn read_key(id: &str, secret: &Value) -> Result<SigningKey, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Upstream, parse_upstream};
+    use super::{Config, Upstream};
     use crate::log::Verbosity;
 
     const POLICY: &str = r#"{"issuer": "https://issuer", "audience": "app", "routes": [
@@ -306,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_authority_has_no_default_port() {
-        let authority = |url| parse_upstream("x", url).map(|Upstream { authority, .. }| authority);
+        let authority = |url| Upstream::parse("x", url).map(|Upstream { authority, .. }| authority);
         assert_eq!(authority("http://Host:80/").as_deref(), Some("host"));
         assert_eq!(authority("http://host:443").as_deref(), Some("host:443"));
         assert_eq!(authority("https://[::1]:8443").as_deref(), Some("[::1]:8443"));

@@ -9,6 +9,7 @@ pub mod config;
 pub mod cors;
 pub mod credential;
 pub mod decide;
+pub mod deny_cache;
 pub mod hygiene;
 pub mod key_cache;
 pub mod log;
@@ -16,6 +17,7 @@ pub mod path;
 pub mod policy;
 pub mod request_id;
 pub mod revocations;
+pub mod tally;
 pub mod token_cache;
 pub mod venue_roles;
 
@@ -38,4 +40,30 @@ pub fn fetch(
     context: wasm_bindgen::JsValue,
 ) -> wasm_bindgen::JsValue {
     runtime::handle(request, environment, context)
+}
+
+/// Asks the Durable Object whose `storage` this is for a place among `limit` in `window_seconds`: the answer, or a promise
+/// of it.
+///
+/// This and [`forget_places`] are functions and no class: what a class keeps on this side is lost when a panic makes a new
+/// instance, and its objects would point into the old one.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen(js_name = takePlace)]
+#[must_use]
+pub fn take_place(storage: wasm_bindgen::JsValue, limit: u32, window_seconds: u32) -> wasm_bindgen::JsValue {
+    use wasm_bindgen::JsCast as _;
+    runtime::task::run(runtime::exact::take_place(
+        storage.unchecked_into(),
+        limit,
+        window_seconds,
+    ))
+}
+
+/// Empties the `storage` of a Durable Object whose quota is whole again: done, or a promise of it.
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen(js_name = forgetPlaces)]
+#[must_use]
+pub fn forget_places(storage: wasm_bindgen::JsValue) -> wasm_bindgen::JsValue {
+    use wasm_bindgen::JsCast as _;
+    runtime::task::run(runtime::exact::forget(storage.unchecked_into()))
 }

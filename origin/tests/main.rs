@@ -37,6 +37,7 @@ mod login;
 mod mail;
 mod migrations;
 mod overload;
+mod policy_cli;
 mod refresh;
 mod refresh_model;
 mod refresh_races;

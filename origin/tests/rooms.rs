@@ -115,6 +115,18 @@ fn rooms_import_only_what_lies_below_them() {
 }
 
 #[test]
+fn only_the_policy_commands_know_the_edge() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/policy");
+    let knowing: Vec<PathBuf> = source_files()
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(file).unwrap().contains("portcullis_edge"))
+        .collect();
+    assert!(!knowing.is_empty(), "the scanner finds nothing");
+    let others: Vec<&PathBuf> = knowing.iter().filter(|file| !file.starts_with(&own)).collect();
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+#[test]
 fn every_room_is_found() {
     let found: BTreeSet<String> = source_files().iter().map(|file| room_of(file)).collect();
     for room in FLOORS.iter().copied().flatten() {

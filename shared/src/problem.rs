@@ -142,6 +142,8 @@ pub struct Problem {
     pub request_id: String,
     /// The fields at fault.
     pub errors: Vec<FieldError>,
+    /// The names of the limits that were exceeded (draft-ietf-httpapi-ratelimit-headers-11, problem type `quota-exceeded`).
+    pub violated_policies: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -155,6 +157,8 @@ struct Body<'p> {
     request_id: &'p str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'p [FieldError],
+    #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
+    violated_policies: &'p [String],
 }
 
 impl Problem {
@@ -165,6 +169,7 @@ impl Problem {
             detail: None,
             request_id: request_id.into(),
             errors: Vec::new(),
+            violated_policies: Vec::new(),
         }
     }
 
@@ -179,6 +184,7 @@ impl Problem {
             code: self.code.as_str(),
             request_id: &self.request_id,
             errors: &self.errors,
+            violated_policies: &self.violated_policies,
         };
         // Strings and a number cannot fail to serialise.
         serde_json::to_string(&body).unwrap_or_default()
@@ -204,9 +210,20 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_without_errors_has_no_such_member() {
+    fn a_problem_without_errors_and_violated_policies_has_no_such_members() {
         let json = Problem::new(ProblemCode::NotFound, "r").to_json();
-        assert!(!json.contains("errors"), "{json}");
+        assert!(!json.contains("errors") && !json.contains("violated"), "{json}");
+    }
+
+    #[test]
+    fn violated_policies_are_spelled_as_the_draft_spells_them() {
+        let mut problem = Problem::new(ProblemCode::RateLimited, "r");
+        problem.violated_policies.push("login".to_owned());
+        let json = problem.to_json();
+        assert!(
+            json.ends_with(r#""requestId":"r","violated-policies":["login"]}"#),
+            "{json}"
+        );
     }
 
     #[test]

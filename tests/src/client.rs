@@ -23,13 +23,13 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(door: Door) -> Self {
-        let [a, b, c, d, ..] = fresh_id().into_bytes();
-        let wide = |high, low| u16::from_be_bytes([high, low]);
-        let address = match door.kind() {
-            // From the range for documentation; a /64 of its own, since limits go by /64.
-            Kind::Edge => Ipv6Addr::new(0x2001, 0xdb8, wide(a, b), wide(c, d), 0, 0, 0, 1).into(),
-            Kind::Origin => Ipv4Addr::new(127, a | 1, b, c.clamp(1, 254)).into(),
-        };
+        let address = fresh_address(door.kind());
+        Self::at(door, address)
+    }
+
+    /// A visitor from an address of the test's choice; at the origin it has to be a local one.
+    #[must_use]
+    pub fn at(door: Door, address: IpAddr) -> Self {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE);
@@ -73,6 +73,17 @@ impl Client {
     /// Begins a POST.
     pub fn post(&self, path: &str) -> Call {
         self.call(Method::POST, path)
+    }
+}
+
+/// An address that nobody has used.
+fn fresh_address(kind: Kind) -> IpAddr {
+    let [a, b, c, d, ..] = fresh_id().into_bytes();
+    let wide = |high, low| u16::from_be_bytes([high, low]);
+    match kind {
+        // From the range for documentation; a /64 of its own, since limits go by /64.
+        Kind::Edge => Ipv6Addr::new(0x2001, 0xdb8, wide(a, b), wide(c, d), 0, 0, 0, 1).into(),
+        Kind::Origin => Ipv4Addr::new(127, a | 1, b, c.clamp(1, 254)).into(),
     }
 }
 

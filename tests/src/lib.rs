@@ -27,6 +27,7 @@ pub mod process;
 pub mod raw;
 pub mod scripted;
 pub mod upstream;
+pub mod worker_config;
 pub mod world;
 
 use std::time::{Duration, Instant};

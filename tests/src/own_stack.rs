@@ -12,6 +12,7 @@ use xtask::workspace::Workspace;
 
 use crate::fresh_id;
 use crate::lying_origin::LyingOrigin;
+use crate::worker_config::WorkerConfig;
 use crate::world::{Door, Kind, state, variable};
 
 /// Each is a Worker runtime and several servers; more at once would only slow each other down.
@@ -30,6 +31,8 @@ pub struct Wanted {
     pub origin_settings: Vec<(String, String)>,
     /// Plain variables of the Worker.
     pub worker_vars: Vec<(String, String)>,
+    /// What the Worker is configured with, where it is not the policy of development.
+    pub worker_config: Option<WorkerConfig>,
     /// The port of the origin, where a test has to know it beforehand.
     pub origin_port: Option<u16>,
 }
@@ -44,6 +47,7 @@ impl Wanted {
             own_stores: false,
             origin_settings: Vec::new(),
             worker_vars: Vec::new(),
+            worker_config: None,
             origin_port: None,
         }
     }
@@ -57,11 +61,13 @@ impl Wanted {
             own_stores: false,
             origin_settings: Vec::new(),
             worker_vars: Vec::new(),
+            worker_config: None,
             origin_port: None,
         }
     }
 
-    /// The whole system with something between its edge and its origin.
+    /// The whole system with something between its edge and its origin. The edge limits nobody: whoever waits for what an
+    /// origin does to it asks often.
     ///
     /// # Panics
     ///
@@ -73,6 +79,7 @@ impl Wanted {
         Self {
             worker_vars: vec![("ORIGIN_URL".to_owned(), between.url().to_owned())],
             origin_port: Some(port),
+            worker_config: Some(WorkerConfig::development().without_limits()),
             ..Self::all()
         }
     }
@@ -91,6 +98,7 @@ impl Wanted {
             own_stores,
             origin_settings,
             worker_vars,
+            worker_config,
             origin_port,
         } = self;
         let stack = tokio::task::spawn_blocking(move || {
@@ -102,6 +110,8 @@ impl Wanted {
                 (Store::Given(database), Store::Given(variable("REDIS_URL")))
             };
             let workspace = workspace();
+            let state_dir = state().join(&name);
+            let worker_config = worker_config.map(|config| config.write(&state_dir));
             let options = StackOptions {
                 postgres,
                 redis,
@@ -109,13 +119,14 @@ impl Wanted {
                 edge,
                 origin_settings,
                 worker_vars,
+                worker_config,
                 ports: Ports {
                     origin: origin_port,
                     ..Ports::default()
                 },
                 // A fast Postgres forgets its last moments when it is killed; a real one must not.
                 fast_postgres: !own_stores,
-                ..StackOptions::new(&workspace, state().join(&name))
+                ..StackOptions::new(&workspace, state_dir)
             };
             Stack::start(&workspace, &options).expect("a system of its own")
         });

@@ -30,53 +30,35 @@ pub(super) fn pass(
         .map_or(Ok(()), |wanted| step_up(wanted, claims, now))
 }
 
-/// One thing that a gate asks of a token, and whether it has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding<'g> {
-    /// What is asked.
-    pub asked: Asked<'g>,
-    /// Whether the token has it.
-    pub met: bool,
-}
-
-/// What a gate may ask of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'g> {
-    /// A permission or a role: globally, or at the venue that the path names.
-    Demand(&'g Demand),
+/// What a gate asks of a token, and whether the token has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings<'g> {
+    /// Whether the requirement as a whole is met.
+    pub requirement: bool,
+    /// Each demand of the requirement: globally, or at the venue that the path names.
+    pub demands: Vec<(&'g Demand, bool)>,
     /// An authentication no older than this, in seconds.
-    MaxAge(i64),
+    pub max_age: Option<(i64, bool)>,
     /// An authentication at least as strong.
-    Acr(Acr),
+    pub acr: Option<(Acr, bool)>,
 }
 
-/// All that a gate asks of a token, each held against it by the rules of the decision, also what the decision has no
-/// need to look at any more. For explanations.
+/// All that a gate asks of a token, held against it by the rules of the decision: also what the decision has no need to
+/// look at any more. For explanations.
 #[must_use]
-pub fn findings<'g>(
-    gate: &'g Gate,
-    claims: &AccessClaims,
-    target: &Target<'_>,
-    now: i64,
-) -> Vec<Finding<'g>> {
+pub fn findings<'g>(gate: &'g Gate, claims: &AccessClaims, target: &Target<'_>, now: i64) -> Findings<'g> {
     let there = venue_of(gate, target).and_then(|venue| claims.venues.get(venue));
     let held = Held::of(gate, claims, there.map_or(&[], Vec::as_slice));
-    let demands = gate.requirement.demands().iter().map(|demand| Finding {
-        asked: Asked::Demand(demand),
-        met: held.meets(demand),
-    });
-    let max_age = gate.step_up.as_ref().and_then(|wanted| wanted.max_age);
-    let acr = gate.step_up.as_ref().and_then(|wanted| wanted.acr);
-    demands
-        .chain(max_age.map(|max_age| Finding {
-            asked: Asked::MaxAge(max_age),
-            met: is_fresh(max_age, claims, now),
-        }))
-        .chain(acr.map(|acr| Finding {
-            asked: Asked::Acr(acr),
-            met: is_strong(acr, claims),
-        }))
-        .collect()
+    let demands = gate.requirement.demands().iter();
+    let step_up = gate.step_up.as_ref();
+    let max_age = step_up.and_then(|wanted| wanted.max_age);
+    let acr = step_up.and_then(|wanted| wanted.acr);
+    Findings {
+        requirement: meet(&gate.requirement, &held).is_ok(),
+        demands: demands.map(|demand| (demand, held.meets(demand))).collect(),
+        max_age: max_age.map(|max_age| (max_age, is_fresh(max_age, claims, now))),
+        acr: acr.map(|acr| (acr, is_strong(acr, claims))),
+    }
 }
 
 /// The segment of a path that names the venue of its route, where the route has one.

@@ -8,11 +8,14 @@
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
 //! - A preflight is answered before any credential is looked at; browsers send none with it.
+//! - A request counts for the limits by client before its credential is looked at, and for those by subject and tenant
+//!   before it is held against its gate: what is guessed or probed counts as well.
 //! - A refusal tells the client no more than RFC 6750 §3.1 asks for; the reason is for the log.
 
 mod body;
 mod caller;
 mod gate;
+mod limits;
 mod preflight;
 mod refusal;
 #[cfg(test)]
@@ -26,17 +29,17 @@ use portcullis_shared::claims::AccessClaims;
 use portcullis_shared::csrf::CsrfKey;
 use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
-use portcullis_shared::revocation::FEED_PATH;
-use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
 use crate::browser::{CookieFate, Renewal};
 use crate::credential::Credential;
+use crate::deny_cache::DenyCache;
 use crate::path::Target;
-use crate::policy::{Found, Policy, Route};
+use crate::policy::{EDGES_OWN_PATHS, Found, Policy, Route};
 use crate::revocations::Revocations;
+use crate::tally::{self, Tally};
 use crate::venue_roles::{Question, VenueRoles};
 use caller::{Caller, Obstacle};
-pub use gate::{Asked, Finding, findings, venue_of};
+pub use gate::{Findings, findings, venue_of};
 pub use preflight::Preflight;
 pub use refusal::Refusal;
 use venue::Lack;
@@ -56,6 +59,8 @@ pub trait RequestView {
     fn header(&self, name: &str) -> Option<String>;
     /// What came of refreshing its session on the way.
     fn renewal(&self) -> &Renewal;
+    /// What the limits of its route have said so far.
+    fn tally(&self) -> &Tally;
 }
 
 /// What the edge goes by, beside the request and its token.
@@ -69,6 +74,8 @@ pub struct Knowledge<'k> {
     pub venue_roles: &'k VenueRoles,
     /// The keys that CSRF tokens may have been made under.
     pub csrf_keys: &'k [CsrfKey],
+    /// Who was found to be over a limit lately.
+    pub denials: &'k DenyCache,
 }
 
 /// What is known about a token whose signature somebody else verifies.
@@ -92,6 +99,8 @@ pub enum TokenVerdict<I> {
 pub enum Decision<'r, I> {
     /// Answer this; nothing goes on.
     Refuse(Refusal),
+    /// The answer depends on whether a limit has a place left: ask its keeper, note what it says, then decide again.
+    Count(tally::Question),
     /// Tell a browser what the request to come may be; nothing goes on.
     Preflight(Preflight),
     /// The answer depends on this token: verify it, then decide again.
@@ -136,24 +145,28 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Ok(target) => target,
         Err(error) => return Decision::Refuse(Refusal::new(ProblemCode::MalformedPath, error.to_string())),
     };
-    if [FEED_PATH, VENUE_ROLES_PATH].contains(&target.path()) {
-        // They are the edge's own, whatever the table says.
+    if EDGES_OWN_PATHS.contains(&target.path()) {
         let reason = "what the origin tells the edge is for the edge alone";
         return Decision::Refuse(Refusal::new(ProblemCode::NotFound, reason));
     }
     if let Some(preflight) = preflight::answer(view, knowledge.policy, &target) {
         return Decision::Preflight(preflight);
     }
-    let credential = Credential::of(view.authorization(), view.cookie());
-    if credential == Credential::Ambiguous {
-        let reason = "more than one Authorization, or cookies beside it, or two of one name";
-        return Decision::Refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
-    }
     let route = match find(knowledge.policy, view.method(), &target) {
         Ok(route) => route,
         Err(refusal) => return Decision::Refuse(refusal),
     };
-    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route));
+    let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route).counting(view.tally()));
+    match limits::before_credential(view, knowledge, route, now) {
+        Ok(()) => {}
+        Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+        Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+    }
+    let credential = Credential::of(view.authorization(), view.cookie());
+    if credential == Credential::Ambiguous {
+        let reason = "more than one Authorization, or cookies beside it, or two of one name";
+        return refuse(Refusal::new(ProblemCode::AmbiguousCredentials, reason));
+    }
     let caller = match caller::find(view, credential, route, knowledge, known, now) {
         Ok(caller) => caller,
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
@@ -167,6 +180,13 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         cookies,
     } = caller;
     let claims = identity.as_ref().map(Borrow::borrow);
+    if let Some(claims) = claims {
+        match limits::after_token(view, knowledge, route, claims, now) {
+            Ok(()) => {}
+            Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
+            Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+        }
+    }
     let there = match venue::roles_there(&route.gate, claims, &target, knowledge.venue_roles, now) {
         Ok(there) => there,
         Err(Lack::Ask(question)) => return Decision::AskVenueRoles(question),
@@ -198,7 +218,7 @@ fn find<'p>(policy: &'p Policy, method: &str, target: &Target<'_>) -> Result<&'p
                 "no route of the path has the method",
             );
             Err(Refusal {
-                allow: Some(methods.list()),
+                allow: Some(methods),
                 ..refusal
             })
         }

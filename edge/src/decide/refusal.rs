@@ -8,7 +8,8 @@ use portcullis_shared::error::TokenError;
 use portcullis_shared::problem::ProblemCode;
 
 use crate::browser::CookieFate;
-use crate::policy::{Route, StepUp};
+use crate::policy::{Limit, Methods, Route, StepUp};
+use crate::tally::Tally;
 
 /// The challenge to a token that a refresh would replace by a good one.
 const EXPIRED: &str = r#"Bearer error="invalid_token", error_description="expired""#;
@@ -21,9 +22,13 @@ pub struct Refusal {
     /// `WWW-Authenticate`.
     pub challenge: Option<String>,
     /// `Allow`.
-    pub allow: Option<String>,
+    pub allow: Option<Methods>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u32>,
+    /// The limit that was exceeded.
+    pub violated: Option<Rc<Limit>>,
+    /// `RateLimit`.
+    pub rate_limit: Option<String>,
     /// What becomes of the browser's session cookies.
     pub cookies: CookieFate,
     /// The path of the route that decided, where one did.
@@ -40,6 +45,8 @@ impl Refusal {
             challenge: None,
             allow: None,
             retry_after: None,
+            violated: None,
+            rate_limit: None,
             cookies: CookieFate::Keep,
             route: None,
             reason: reason.into(),
@@ -100,6 +107,14 @@ impl Refusal {
         }
     }
 
+    pub(super) fn over(limit: &Rc<Limit>, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            violated: Some(Rc::clone(limit)),
+            ..Self::new(ProblemCode::RateLimited, format!("over the limit {}", limit.name))
+        }
+    }
+
     pub(super) fn malformed_token() -> Self {
         let challenge = Some(r#"Bearer error="invalid_token""#.to_owned());
         Self {
@@ -143,6 +158,15 @@ impl Refusal {
 
     pub(super) fn csrf(refusal: CsrfRefusal) -> Self {
         Self::new(ProblemCode::CsrfRejected, refusal.to_string())
+    }
+
+    /// With what the limits of the route have counted.
+    pub(super) fn counting(self, tally: &Tally) -> Self {
+        let over = self.violated.as_deref().zip(self.retry_after);
+        Self {
+            rate_limit: tally.announcement(over),
+            ..self
+        }
     }
 
     pub(super) fn at(self, route: &Rc<Route>) -> Self {

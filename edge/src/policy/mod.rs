@@ -9,6 +9,7 @@
 
 mod answers;
 mod keys;
+mod limits;
 mod parse;
 mod pattern;
 mod reach;
@@ -17,7 +18,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
 pub use parse::Mistakes;
+pub(crate) use reach::EDGES_OWN_PATHS;
 pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
@@ -36,7 +39,7 @@ impl Methods {
     const ALL: Self = Self((1 << METHODS.len()) - 1);
 
     /// The set that holds just `name`; `None` for a method the edge does not know (methods are case-sensitive).
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         METHODS
             .iter()
             .position(|method| *method == name)
@@ -147,8 +150,18 @@ pub struct Route {
     /// The longest body that passes, in bytes. A body whose length is not declared does not pass: it could only be
     /// counted on its way, when the upstream has begun to act on it.
     pub max_body_bytes: Option<u64>,
+    /// What it counts.
+    pub limits: RouteLimits,
     /// What it adds to its answers.
     pub answers: Rc<AnswerRules>,
+}
+
+impl Route {
+    /// The methods that it is for.
+    #[must_use]
+    pub const fn methods(&self) -> Methods {
+        self.methods
+    }
 }
 
 /// What the table says about a method and a path.
@@ -172,6 +185,7 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    limits: Vec<Rc<Limit>>,
     /// What is added to answers that no route made.
     pub answers: Rc<AnswerRules>,
     /// One entry for each set of paths, narrower before wider.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::keys::Table;
+use super::limits::LimitTable;
 use super::pattern::Relation;
 use super::requirement::{parse_requirement, parse_step_up, parse_venue};
 use super::{Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, reach};
@@ -23,6 +24,10 @@ impl Mistakes {
     pub(crate) fn add(&mut self, place: &str, what: impl fmt::Display) {
         self.0.push(format!("{place} {what}"));
     }
+
+    pub(super) fn into_result(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
 }
 
 impl fmt::Display for Mistakes {
@@ -34,7 +39,7 @@ impl fmt::Display for Mistakes {
 impl std::error::Error for Mistakes {}
 
 impl Policy {
-    /// Parses the JSON of the `POLICY` variable: `{issuer, audience, routes: […]}`.
+    /// Parses the JSON of the `POLICY` variable: `{issuer, audience, limits: […], default_limits: […], routes: […]}`.
     pub fn parse(json: &str) -> Result<Self, Mistakes> {
         let mut mistakes = Mistakes::default();
         let policy = Self::read(json, &mut mistakes);
@@ -68,6 +73,7 @@ impl Policy {
         let mut table = Table::new("POLICY".to_owned(), table);
         let issuer = table.required_text("issuer", mistakes);
         let audience = table.required_text("audience", mistakes);
+        let mut limits = LimitTable::take(&mut table, mistakes);
         let routes = match table.take("routes") {
             Some(Value::Array(routes)) if !routes.is_empty() => routes,
             Some(Value::Array(_)) | None => {
@@ -89,15 +95,17 @@ impl Policy {
             match route {
                 Value::Object(keys) => {
                     let table = &mut Table::new(place, keys);
-                    parsed.extend(parse_route(number, table, &answers, mistakes));
+                    parsed.extend(parse_route(number, table, &mut limits, &answers, mistakes));
                 }
                 _ => mistakes.add(&place, "is not a table"),
             }
         }
+        let limits = limits.finish(mistakes);
         let entries = arrange(parsed, mistakes);
         Some(Self {
             issuer: issuer?,
             audience: audience?,
+            limits,
             answers,
             entries,
         })
@@ -150,6 +158,7 @@ fn arrange(routes: Vec<(String, Pattern, Route)>, mistakes: &mut Mistakes) -> Ve
 fn parse_route(
     number: usize,
     table: &mut Table,
+    limits: &mut LimitTable,
     answers: &Rc<AnswerRules>,
     mistakes: &mut Mistakes,
 ) -> Option<(String, Pattern, Route)> {
@@ -185,6 +194,7 @@ fn parse_route(
             "is answered by the edge, so timeout_seconds and max_body_bytes do nothing",
         );
     }
+    let limits = limits.of_route(table, requirement.as_ref(), destination.as_ref(), mistakes);
     let answers = AnswerRules::parse_for_route(table, answers, mistakes);
     table.refuse_the_rest(mistakes);
     let gate = Gate {
@@ -201,6 +211,7 @@ fn parse_route(
         destination: destination?,
         timeout_seconds: timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         max_body_bytes,
+        limits,
         answers,
     };
     Some((table.place.clone(), pattern?, route))

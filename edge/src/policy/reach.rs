@@ -1,10 +1,14 @@
 //! Routes that no request can reach, because the rest of the table, or the edge itself, leaves them nothing.
 
 use portcullis_shared::revocation::FEED_PATH;
+use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
 use super::pattern::Pattern;
 use super::{Entry, Found, METHODS, Mistakes, Policy, Route};
 use crate::path::Target;
+
+/// What the origin tells the edge, and nobody else, whatever the table says.
+pub(crate) const EDGES_OWN_PATHS: [&str; 2] = [FEED_PATH, VENUE_ROLES_PATH];
 
 /// Reports every route that no request can reach, of a table whose routes do not overlap.
 ///
@@ -54,7 +58,7 @@ fn witnesses<'p>(
 
 fn reaches(policy: &Policy, route: &Route, path: &str) -> bool {
     let url = url(path);
-    path != FEED_PATH
+    !EDGES_OWN_PATHS.contains(&path)
         && Target::of_url(&url).is_ok_and(|target| {
             METHODS.iter().any(|method| {
                 matches!(policy.find(method, &target), Found::Route(found) if found.number == route.number)
@@ -70,7 +74,7 @@ fn obstacle(policy: &Policy, path: &str) -> &'static str {
             .iter()
             .any(|method| matches!(policy.find(method, &target), Found::TwoReadings))
     };
-    if path == FEED_PATH {
+    if EDGES_OWN_PATHS.contains(&path) {
         "the edge keeps its path for itself"
     } else if Target::of_url(&url).is_ok_and(found) {
         "a lenient upstream would take its path for that of another route, which demands something else"

@@ -19,6 +19,7 @@ impl Policy {
             Some(other)
                 if other.gate != route.gate
                     || other.destination != route.destination
+                    || other.limits != route.limits
                     || other.answers.cors != route.answers.cors =>
             {
                 Found::TwoReadings
@@ -44,6 +45,15 @@ impl Policy {
     /// All routes, narrower paths before wider ones.
     pub fn routes(&self) -> impl Iterator<Item = &Rc<Route>> {
         self.entries.iter().flat_map(|entry| &entry.routes)
+    }
+
+    /// The routes whose path fits, narrower before wider, whatever their methods. Those of the first path decide.
+    pub fn candidates(&self, target: &Target<'_>) -> impl Iterator<Item = &Rc<Route>> {
+        let fitting = self
+            .entries
+            .iter()
+            .filter(|entry| entry.pattern.matches(target.path(), false));
+        fitting.flat_map(|entry| &entry.routes)
     }
 
     fn entry(&self, path: &str, fold: bool) -> Option<&Entry> {

@@ -15,6 +15,7 @@ use crate::cors;
 use crate::decide::{Pass, Preflight, Refusal, RequestView};
 use crate::log::Entry;
 use crate::request_id;
+use crate::tally::Tally;
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
 struct Names {
@@ -48,6 +49,8 @@ pub(super) struct Inbound {
     cookie: Option<String>,
     /// What came of refreshing its session on the way.
     pub(super) renewal: Renewal,
+    /// What the limits of its route have said so far.
+    pub(super) tally: Tally,
 }
 
 impl Inbound {
@@ -73,6 +76,7 @@ impl Inbound {
             authorization,
             cookie,
             renewal: Renewal::Untried,
+            tally: Tally::default(),
             headers,
             request,
             context,
@@ -184,6 +188,10 @@ impl RequestView for Inbound {
 
     fn renewal(&self) -> &Renewal {
         &self.renewal
+    }
+
+    fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 

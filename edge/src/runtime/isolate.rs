@@ -2,7 +2,7 @@
 //!
 //! Invariant: no borrow outlives a call into this module, so none can meet another; nothing here is a promise.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use js_sys::Reflect;
@@ -10,11 +10,14 @@ use portcullis_shared::jwk::RsaVerifyingKey;
 use portcullis_shared::signature::WebCryptoKey;
 use wasm_bindgen::JsValue;
 
+use super::limits::{self, Keepers};
 use super::random::RandomPool;
 use super::{SharedIdentity, host};
 use crate::config::Config;
 use crate::decide::TokenVerdict;
+use crate::deny_cache::DenyCache;
 use crate::key_cache::KeyCache;
+use crate::policy::Keeper;
 use crate::request_id;
 use crate::revocations::Revocations;
 use crate::token_cache::TokenCache;
@@ -25,6 +28,10 @@ use crate::venue_roles::VenueRoles;
 pub(super) struct Isolate {
     /// `None` inside when it has mistakes, which have been logged.
     config: OnceCell<Option<Rc<Config>>>,
+    keepers: OnceCell<Keepers>,
+    pub(super) denials: RefCell<DenyCache>,
+    /// When it was last told that a keeper of a limit does not answer, in seconds since the epoch.
+    fault_told: Cell<Option<i64>>,
     pub(super) keys: RefCell<KeyCache>,
     pub(super) revocations: RefCell<Revocations>,
     pub(super) venue_roles: RefCell<VenueRoles>,
@@ -45,7 +52,26 @@ impl Isolate {
 
     /// The configuration, read at the first request; `None` when it has mistakes.
     pub(super) fn config(&self, environment: &JsValue) -> Option<Rc<Config>> {
-        self.config.get_or_init(|| read_config(environment)).clone()
+        let read = || {
+            let config = read_config(environment)?;
+            let _first = self.keepers.set(Keepers::of(&config.policy, environment));
+            Some(config)
+        };
+        self.config.get_or_init(read).clone()
+    }
+
+    /// What keeps the limits, if a request has read the configuration.
+    pub(super) fn keepers(&self) -> Option<&Keepers> {
+        self.keepers.get()
+    }
+
+    /// Whether a fault of a keeper may be told at the moment `now`, once in `pause` seconds.
+    pub(super) fn may_tell_fault(&self, now: i64, pause: i64) -> bool {
+        let may = self.fault_told.get().is_none_or(|told| now - told >= pause);
+        if may {
+            self.fault_told.set(Some(now));
+        }
+        may
     }
 
     /// The configuration, if a request has read it.
@@ -109,7 +135,11 @@ fn read_config(environment: &JsValue) -> Option<Rc<Config>> {
         .filter(JsValue::is_object)
         .and_then(|policy| js_sys::JSON::stringify(&policy).ok())
         .map(String::from);
-    match Config::read(policy.as_deref(), |name| lookup(name)?.as_string()) {
+    let read = Config::read(policy.as_deref(), |name| lookup(name)?.as_string()).and_then(|config| {
+        let is_bound = |keeper: &Keeper| limits::is_bound(environment, keeper);
+        config.policy.check_keepers(is_bound).map(|()| config)
+    });
+    match read {
         Ok(config) => Some(Rc::new(config)),
         Err(mistakes) => {
             host::log_fault(&format!("The configuration has mistakes: {mistakes}"));

@@ -8,17 +8,19 @@
 
 mod body;
 mod ending;
+pub(crate) mod exact;
 mod feed;
 mod forward;
 mod host;
 mod inbound;
 mod isolate;
 mod keys;
+mod limits;
 mod outbound;
 mod own;
 mod random;
 mod session;
-mod task;
+pub(crate) mod task;
 mod venue_roles;
 
 use std::cell::OnceCell;
@@ -34,8 +36,9 @@ use web_sys::Request;
 
 use crate::config::Config;
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
-use crate::policy::Destination;
+use crate::policy::{Destination, MOST_LIMITS};
 use crate::revocations::Outlook;
+use crate::tally;
 use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
@@ -78,13 +81,14 @@ impl std::borrow::Borrow<AccessClaims> for SharedIdentity {
     }
 }
 
-/// How often a request may find that something is lacking: its revocations, its token, its session, its venue, and each once
-/// more.
-const MOST_ROUNDS: usize = 8;
+/// How often a request may find that something is lacking: its limits, and its revocations, its token, its session, its
+/// venue, and each of those once more.
+const MOST_ROUNDS: usize = 8 + MOST_LIMITS;
 
 /// What came of one attempt to decide.
 enum Step {
     Respond(JsValue),
+    Count(tally::Question),
     Verify(Rc<str>),
     FetchRevocations,
     Refresh(String),
@@ -149,6 +153,10 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
     for _ in 0..MOST_ROUNDS {
         match next {
             Step::Respond(response) => return response,
+            Step::Count(question) => {
+                let count = limits::ask(isolate, config, &question).await;
+                inbound.tally.note(&question.limit, count);
+            }
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
             Step::FetchRevocations => feed::make_current(isolate, config).await,
             Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
@@ -187,11 +195,13 @@ fn step(
             revocations: &isolate.revocations.borrow(),
             venue_roles: &isolate.venue_roles.borrow(),
             csrf_keys: &config.csrf_keys,
+            denials: &isolate.denials.borrow(),
         };
         decide(inbound, &knowledge, known, inbound.now())
     };
     let pass = match decision {
         Decision::Pass(pass) => venue_roles::naming(pass),
+        Decision::Count(question) => return Step::Count(question),
         Decision::Verify(token) => return Step::Verify(token.into()),
         Decision::FetchRevocations => return Step::FetchRevocations,
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
@@ -210,13 +220,15 @@ fn step(
     let upstream = match &pass.route.destination {
         Destination::ForwardAuth => {
             let is_logged = config.log_requests.covers(false);
-            return Step::Respond(inbound.permit(&pass, is_logged));
+            let permitted = inbound.permit(&pass, is_logged);
+            return Step::Respond(limits::announce(permitted, &pass.route, inbound));
         }
         Destination::Upstream(name) => config.upstream(name),
     };
     // The configuration has every upstream that its policy names.
-    let forwarded =
-        upstream.and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok());
+    let forwarded = upstream
+        .and_then(|upstream| forward::forward(isolate, config, inbound, upstream, &pass).ok())
+        .map(|coming| limits::announce_later(coming, &pass.route, inbound));
     Step::Respond(forwarded.unwrap_or_else(|| {
         let refusal = Refusal::new(ProblemCode::InternalError, "the request could not be rebuilt");
         inbound.refuse(&refusal, config.log_requests.covers(true))

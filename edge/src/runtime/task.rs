@@ -47,7 +47,7 @@ impl Wake for Wakeup {
 }
 
 /// Runs `future` as far as it gets: its value, or a promise of it.
-pub(super) fn run(future: impl Future<Output = JsValue> + 'static) -> JsValue {
+pub(crate) fn run(future: impl Future<Output = JsValue> + 'static) -> JsValue {
     let mut future: Pin<Box<dyn Future<Output = JsValue>>> = Box::pin(future);
     let task = TASKS.with_borrow_mut(|tasks| {
         tasks.last += 1;

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_shared::roles::VENUE_ROLES;
 
+use super::policy::PolicyCommand;
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
 use crate::kernel::ids::VenueId;
 use crate::kernel::time::Timestamp;
@@ -22,7 +23,7 @@ DATABASE_URL and REDIS_URL. Within a checkout of the project, commands talk to t
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong; \
+Exit codes: 0 done; 1 it failed, or the answer is no; 2 the command or the configuration is wrong; \
 3 it is too early for it.";
 
 /// The authentication server of Portcullis.
@@ -67,6 +68,12 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+
+    /// Look at the edge's table of routes, before it is deployed
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
 
     /// Look at the roles that are held at venues, grant them, and take them away

@@ -1,6 +1,6 @@
 //! The command line: starts the server, and does what an operator does.
 //!
-//! Exit codes: 0 done; 1 it failed, or the token was refused; 2 the command or the configuration is wrong; 3 it is
+//! Exit codes: 0 done; 1 it failed, or the answer is no; 2 the command or the configuration is wrong; 3 it is
 //! too early for it.
 
 mod arguments;
@@ -9,6 +9,7 @@ mod config;
 mod environment;
 mod keys;
 mod migrate;
+mod policy;
 mod roles;
 mod serve;
 mod token;
@@ -98,6 +99,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             Ok(())
         }
         Command::Keys { command } => keys::run(load()?, command),
+        Command::Policy { command } => policy::run(load, command),
         Command::Roles { command } => roles::run(load()?, command),
         Command::Token {
             command: TokenCommand::Explain { token, json },

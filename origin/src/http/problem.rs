@@ -22,6 +22,7 @@ struct Parts {
     code: ProblemCode,
     detail: Option<String>,
     errors: Vec<FieldError>,
+    violated_policies: Vec<String>,
     headers: HeaderMap,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -57,6 +58,7 @@ impl Problem {
             code,
             detail: None,
             errors: Vec::new(),
+            violated_policies: Vec::new(),
             headers: HeaderMap::new(),
             cause: None,
         }))
@@ -133,6 +135,13 @@ impl Problem {
             code: code.into(),
             message: message.into(),
         });
+        self
+    }
+
+    /// Names a limit that was exceeded, as `RateLimit-Policy` spells it without the quotation marks.
+    #[must_use]
+    pub fn violating(mut self, limit: &str) -> Self {
+        self.0.violated_policies.push(limit.to_owned());
         self
     }
 
@@ -218,6 +227,7 @@ impl Problem {
             detail: parts.detail,
             request_id: request_id.to_owned(),
             errors: parts.errors,
+            violated_policies: parts.violated_policies,
         };
         (status, headers, document.to_json()).into_response()
     }

@@ -11,4 +11,5 @@ mod local;
 mod quota;
 
 pub use limiter::Limiter;
-pub use quota::{Allowed, Limited, Quota, client_key};
+pub use portcullis_shared::limited::client_key;
+pub use quota::{Allowed, Limited, Quota};

@@ -1,6 +1,5 @@
 //! What is allowed, and what became of one request.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use axum::http::{HeaderName, HeaderValue};
@@ -80,6 +79,7 @@ impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
         Self::new(ProblemCode::RateLimited)
             .detail("Too many requests. Please wait a moment.")
+            .violating(limited.scope)
             .retry_after(limited.retry_after)
     }
 }
@@ -106,17 +106,5 @@ pub(super) fn announce(
     }
     if let Some(value) = state.and_then(|state| HeaderValue::try_from(state).ok()) {
         context.add_answer_header(RATE_LIMIT, value);
-    }
-}
-
-/// What stands for a client: the IPv4 address, or the /64 of an IPv6 address, since a subscriber has all of it.
-#[must_use]
-pub fn client_key(client: IpAddr) -> String {
-    match client.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use portcullis_tests::account::{Account, access_token_in, decode, refresh_token_in};
 use portcullis_tests::eventually;
 use portcullis_tests::own_stack::{OwnStack, Wanted, portcullis};
+use portcullis_tests::worker_config::WorkerConfig;
 
 /// How many people use the system at the same time.
 const PEOPLE: usize = 8;
@@ -101,6 +102,7 @@ async fn rotating_keys_under_load_fails_no_request() {
     wanted.origin_settings = ["DEFAULT_PER_MINUTE", "REFRESH_PER_MINUTE_SESSION"]
         .map(|limit| (format!("PORTCULLIS__LIMITS__{limit}"), "1000000".to_owned()))
         .into();
+    wanted.worker_config = Some(WorkerConfig::development().without_limits());
     let stack = wanted.start("key_rotation").await;
     let door = stack.edge();
     let people = join_all((0..PEOPLE).map(|_| Account::register(&door))).await;

@@ -14,6 +14,7 @@ mod canonical;
 mod chromium;
 mod cookies;
 mod edge_keys;
+mod edge_limits;
 mod edge_required;
 mod edge_signature;
 mod errors;

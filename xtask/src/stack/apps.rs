@@ -64,6 +64,8 @@ pub(super) struct Worker<'a> {
     pub(super) vars: Vec<(String, String)>,
     /// The file of its secrets.
     pub(super) secrets: &'a Path,
+    /// Its configuration, where it is not `wrangler.toml`.
+    pub(super) config: Option<&'a Path>,
 }
 
 /// `wrangler dev` as configured by `wrangler.toml`, offline and without questions.
@@ -87,6 +89,9 @@ pub(super) fn edge(workspace: &Workspace, state: &State, worker: &Worker<'_>) ->
         ("--env-file", path(worker.secrets)),
     ] {
         args.extend([name.to_owned(), value]);
+    }
+    if let Some(config) = worker.config {
+        args.extend(["--config".to_owned(), path(config)]);
     }
     for (name, value) in &worker.vars {
         args.extend(["--var".to_owned(), format!("{name}:{value}")]);

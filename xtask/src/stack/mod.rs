@@ -141,6 +141,7 @@ impl Stack {
                 port: ports.edge,
                 vars,
                 secrets: &options.worker_secrets,
+                config: options.worker_config.as_deref(),
             };
             apps.push((Part::Edge, apps::edge(&self.workspace, &self.state, &worker)?));
         }

@@ -119,6 +119,8 @@ pub struct StackOptions {
     pub origin_settings: Vec<(String, String)>,
     /// Plain variables of the Worker, on top of `wrangler.toml`.
     pub worker_vars: Vec<(String, String)>,
+    /// The configuration of the Worker, where it is not `wrangler.toml`.
+    pub worker_config: Option<PathBuf>,
     /// The folder with the programs `portcullis` and `venue-api`.
     pub binaries: PathBuf,
     /// Whether Postgres may lose everything at a power cut, and is faster for it.
@@ -141,6 +143,7 @@ impl StackOptions {
             edge: true,
             origin_settings: Vec::new(),
             worker_vars: Vec::new(),
+            worker_config: None,
             binaries: workspace.bin_dir(),
             fast_postgres: true,
         }

@@ -45,6 +45,7 @@ fn outcome_of(ask: &Ask, revocations: &Revocations, verdict: TokenVerdict<Access
         Decision::Refresh(token) => Outcome::Refreshes(token.to_owned()),
         Decision::Preflight(_) => panic!("nobody asks beforehand"),
         Decision::Verify(token) => panic!("{token} is known"),
+        Decision::Count(_) => panic!("there are no limits"),
         Decision::FetchRevocations => panic!("what was revoked is known"),
         Decision::AskVenueRoles(_) => panic!("the token names all venues"),
     }

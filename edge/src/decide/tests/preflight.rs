@@ -48,11 +48,12 @@ fn decided(ask: &Ask) -> Result<Option<Preflight>, ProblemCode> {
         Decision::Preflight(preflight) => Ok(Some(preflight)),
         Decision::Pass(_) => Ok(None),
         Decision::Refuse(refusal) => Err(refusal.code),
-        Decision::Verify(_)
+        Decision::Count(_)
+        | Decision::Verify(_)
         | Decision::FetchRevocations
         | Decision::Refresh(_)
         | Decision::AskVenueRoles(_) => {
-            panic!("a credential was looked at")
+            panic!("more than the request was looked at")
         }
     }
 }

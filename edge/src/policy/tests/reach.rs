@@ -109,13 +109,12 @@ fn a_route_whose_every_path_has_a_second_reading_is_a_mistake() {
 }
 
 #[test]
-fn the_edges_own_path_is_no_route() {
-    let found =
-        policy(&json!([{"path": "/edge/revocations", "upstream": "origin", "public": true}])).unwrap_err();
-    assert_eq!(
-        found,
-        ["route 1 (/edge/revocations) can never be reached: the edge keeps its path for itself"]
-    );
+fn the_edges_own_paths_are_no_routes() {
+    for path in ["/edge/revocations", "/edge/venue-roles"] {
+        let found = policy(&json!([{"path": path, "upstream": "origin", "public": true}])).unwrap_err();
+        let expected = format!("route 1 ({path}) can never be reached: the edge keeps its path for itself");
+        assert_eq!(found, [expected]);
+    }
     assert!(policy(&json!([{"path": "/edge/*", "upstream": "origin", "public": true}])).is_ok());
 }
 
