@@ -134,8 +134,7 @@ async fn check_prints_each_route_and_warns_of_what_may_be_right() {
     for part in [
         "POST",
         "permission wallet:spend",
-        "step-up within 300 s",
-        "step-up to aal2",
+        "step-up (300 s, aal2)",
         "sensitive",
         "body up to 100 bytes",
     ] {

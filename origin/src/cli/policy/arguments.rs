@@ -79,7 +79,7 @@ pub(in crate::cli) enum PolicyCommand {
     Test {
         /// The requests, and what is expected
         #[arg(value_name = "FILE")]
-        file: PathBuf,
+        cases: PathBuf,
 
         #[command(flatten)]
         table: TableArguments,

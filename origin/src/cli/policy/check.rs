@@ -158,20 +158,18 @@ pub(super) fn who(route: &Route) -> String {
 
 /// What else the route says, where it says more than the others.
 pub(super) fn extras(route: &Route) -> Vec<String> {
-    let step_up = route.gate.step_up.iter();
-    let mut extras: Vec<String> = step_up
-        .flat_map(|wanted| {
-            [
-                wanted
-                    .max_age
-                    .map(|seconds| format!("step-up within {seconds} s")),
-                wanted.acr.map(|acr| format!("step-up to {}", acr.as_str())),
-            ]
-        })
-        .flatten()
-        .collect();
+    let mut extras = Vec::new();
+    if let Some(wanted) = &route.gate.step_up {
+        let max_age = wanted.max_age.map(|seconds| format!("{seconds} s"));
+        let acr = wanted.acr.map(|acr| acr.as_str().to_owned());
+        let wanted: Vec<String> = max_age.into_iter().chain(acr).collect();
+        extras.push(format!("step-up ({})", wanted.join(", ")));
+    }
     if route.gate.sensitive {
         extras.push("sensitive".to_owned());
+    }
+    if route.answers.cors.is_some() {
+        extras.push("cors".to_owned());
     }
     extras.extend(
         route
@@ -179,7 +177,7 @@ pub(super) fn extras(route: &Route) -> Vec<String> {
             .map(|bytes| format!("body up to {bytes} bytes")),
     );
     if let Destination::Upstream(_) = route.destination {
-        extras.push(format!("{} s", route.timeout_seconds));
+        extras.push(format!("answer within {} s", route.timeout_seconds));
     }
     extras
 }

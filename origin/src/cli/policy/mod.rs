@@ -27,6 +27,6 @@ pub(super) fn run(
     match command {
         PolicyCommand::Check { table, json } => check::run(&table, json),
         PolicyCommand::Explain(asked) => explain::run(load, &asked),
-        PolicyCommand::Test { file, table } => suite::run(&file, &table),
+        PolicyCommand::Test { cases, table } => suite::run(&cases, &table),
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/*`: what stands between a client and an upstream. The upstream answers with what it saw.
 
+mod bodies;
 mod disguise;
 mod forwarding;
 mod identity;
