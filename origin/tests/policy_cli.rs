@@ -498,3 +498,15 @@ async fn explanations_for_people_name_steps_decision_and_answer() {
         out(&passed)
     );
 }
+
+#[tokio::test]
+async fn check_holds_limits_against_the_bindings_that_keep_them() {
+    let folder = folder();
+    let development = std::fs::read_to_string(file("wrangler.toml")).unwrap();
+    let another = development.replacen("limit = 100, period = 60", "limit = 99, period = 60", 1);
+    let table = write(&folder, "wrangler.toml", &another);
+    let checked = policy(&["check", "--file", &table]).await;
+    assert_eq!(checked.status.code(), Some(1), "{}", out(&checked));
+    let mistake = "mistake: limit 1 (edge-client) needs an entry \"LIMIT_CLIENT\" of [[ratelimits]] with simple = { limit = 100, period = 60 }";
+    assert!(out(&checked).contains(mistake), "{}", out(&checked));
+}
