@@ -11,6 +11,7 @@ use portcullis_shared::problem::{PROBLEM_CONTENT_TYPE, Problem};
 use crate::answer_rules::AnswerRules;
 use crate::cors::PREFLIGHT_VARY;
 use crate::decide::{Preflight, Refusal};
+use crate::server_timing;
 use crate::tally::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 /// A response, before the platform's types.
@@ -109,12 +110,14 @@ impl<'a> Answer<'a> {
         answer
     }
 
-    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, and with how old, in
-    /// seconds, the knowledge of revocations is where that is more than it should be.
+    /// The answer to a proxy that asked whether it may forward: 204 with the caller's identity, with how old, in
+    /// seconds, the knowledge of revocations is where that is more than it should be, and with what the request would
+    /// have been refused for where its route is in shadow.
     #[must_use]
     pub fn permitting(
         identity_headers: &'a [(&'static str, String)],
         stale: Option<i64>,
+        shadow: Option<&Refusal>,
         request_id: &'a str,
     ) -> Self {
         let mut headers = vec![
@@ -127,6 +130,7 @@ impl<'a> Answer<'a> {
                 .map(|(name, value)| (*name, Cow::Borrowed(value.as_str()))),
         );
         headers.extend(stale.map(|age| (identity::REVOCATIONS_AGE, Cow::Owned(age.to_string()))));
+        headers.extend(shadow.map(|refusal| (identity::SHADOW, Cow::Borrowed(refusal.code.as_str()))));
         Self {
             status: 204,
             headers,
@@ -139,6 +143,14 @@ impl<'a> Answer<'a> {
     #[must_use]
     pub fn setting(self, set_cookies: Vec<String>) -> Self {
         Self { set_cookies, ..self }
+    }
+
+    /// The same answer with `Server-Timing`, where it is to have one.
+    #[must_use]
+    pub fn timed(mut self, timing: Option<String>) -> Self {
+        self.headers
+            .extend(timing.map(|value| (server_timing::NAME, Cow::Owned(value))));
+        self
     }
 
     /// The same answer with what goes with it by `rules`: security headers, and the leave of pages of `origin` to read it.
@@ -222,7 +234,7 @@ mod tests {
             retry_after: Some(7),
             route: policy.routes().next().cloned(),
             violated: policy.limits().next().cloned(),
-            rate_limit: Some("\"client\";r=0;t=7".to_owned()),
+            rate_limit: Some("\"client\";r=0;t=7".into()),
             ..Refusal::new(ProblemCode::RateLimited, "x")
         };
         let answer = Answer::refusing(&refusal, "12345678");
@@ -247,7 +259,7 @@ mod tests {
             ("x-auth-subject", "user-1".to_owned()),
             ("x-auth-venue-roles", r#"{"v":["\u00e9"]}"#.to_owned()),
         ];
-        let answer = Answer::permitting(&identity, None, "12345678");
+        let answer = Answer::permitting(&identity, None, None, "12345678");
         assert_eq!(answer.status, 204);
         let text = answer.header_text();
         let texts: Vec<&str> = text.split('\n').collect();
@@ -256,5 +268,18 @@ mod tests {
             assert_eq!(texts[2 * place + 1], value);
         }
         assert_eq!(answer.body, None);
+        assert!(!text.contains("x-auth-shadow"));
+    }
+
+    #[test]
+    fn a_permission_of_a_route_in_shadow_and_the_time_it_took_are_told() {
+        let spared = Refusal::new(ProblemCode::Forbidden, "x");
+        let answer = Answer::permitting(&[], None, Some(&spared), "12345678");
+        assert_eq!(answer.status, 204);
+        let text = answer.timed(Some("edge;dur=1".to_owned())).header_text();
+        assert!(
+            text.contains("x-auth-shadow\nforbidden\nserver-timing\nedge;dur=1"),
+            "{text}"
+        );
     }
 }

@@ -20,6 +20,23 @@ pub const ORIGIN: &str = "origin";
 /// Where the origin publishes its key set.
 pub const KEY_SET_PATH: &str = "/.well-known/jwks.json";
 
+/// Who is told of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// The log.
+    pub log: Verbosity,
+    /// The client, by `Server-Timing`.
+    pub server_timing: bool,
+}
+
+impl Watch {
+    /// For a configuration with mistakes: the log is told of everything.
+    pub const FAULT: Self = Self {
+        log: Verbosity::All,
+        server_timing: false,
+    };
+}
+
 /// A configuration without mistakes.
 #[derive(Debug)]
 pub struct Config {
@@ -141,6 +158,15 @@ impl Config {
                 upstreams,
             }),
             _ => Err(mistakes),
+        }
+    }
+
+    /// Who is told of requests.
+    #[must_use]
+    pub const fn watch(&self) -> Watch {
+        Watch {
+            log: self.log_requests,
+            server_timing: self.policy.server_timing,
         }
     }
 

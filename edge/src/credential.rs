@@ -38,6 +38,15 @@ impl<'r> Credential<'r> {
         }
     }
 
+    /// Whether it is, or claims to be, a bearer token.
+    #[must_use]
+    pub const fn is_bearer(&self) -> bool {
+        match self {
+            Self::Bearer(_) | Self::Malformed => true,
+            Self::None | Self::Cookies(_) | Self::Ambiguous => false,
+        }
+    }
+
     fn of_authorization(authorization: Option<&'r str>) -> Self {
         let Some(value) = authorization else {
             return Self::None;

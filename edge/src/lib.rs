@@ -7,6 +7,7 @@ pub mod answer_rules;
 pub mod browser;
 pub mod config;
 pub mod cors;
+pub mod counters;
 pub mod credential;
 pub mod decide;
 pub mod deny_cache;
@@ -18,8 +19,10 @@ pub mod policy;
 pub mod renewals;
 pub mod request_id;
 pub mod revocations;
+pub mod server_timing;
 pub mod tally;
 pub mod token_cache;
+pub mod trace;
 pub mod venue_roles;
 
 #[cfg(target_arch = "wasm32")]

@@ -21,10 +21,13 @@ pub const VENUE_ROLES: &str = "x-auth-venue-roles";
 pub const ACR: &str = "x-auth-acr";
 /// How old, in seconds, the edge's knowledge of revocations was, where it was older than it should be.
 pub const REVOCATIONS_AGE: &str = "x-auth-revocations-age";
+/// What the request would have been refused for if its route were enforced: the code of the problem. Whoever is sent this
+/// is not told by the edge that the request may pass.
+pub const SHADOW: &str = "x-auth-shadow";
 /// The client's address as the edge saw it.
 pub const CLIENT_IP: &str = "x-auth-client-ip";
 /// The headers that only the edge may set, and that are believed under its signature only.
-pub const HEADERS: [&str; 9] = [
+pub const HEADERS: [&str; 10] = [
     SUBJECT,
     TENANT,
     SESSION,
@@ -33,6 +36,7 @@ pub const HEADERS: [&str; 9] = [
     VENUE_ROLES,
     ACR,
     REVOCATIONS_AGE,
+    SHADOW,
     CLIENT_IP,
 ];
 /// The request id that edge, origin and upstream log.

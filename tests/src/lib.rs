@@ -23,6 +23,7 @@ pub mod client;
 pub mod forge;
 pub mod lying_origin;
 pub mod own_stack;
+pub mod plain_worker;
 pub mod process;
 pub mod raw;
 pub mod scripted;

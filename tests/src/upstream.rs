@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 /// A server on a free port of 127.0.0.1. The last segment of a request's path says how it answers:
 /// `hang` never does, `redirect` points elsewhere, `garbage` is no HTTP, `close` says nothing, `cut` stops in the middle of
-/// a body, `spoof` sets headers that are not an upstream's to set; anything else is a plain 200.
+/// a body, `spoof` sets headers that are not an upstream's to set, `timed` says how long it took; anything else is a plain 200.
 #[derive(Debug)]
 pub struct OddUpstream {
     url: String,
@@ -77,6 +77,7 @@ async fn serve(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) {
             b"HTTP/1.1 200 OK\r\nX-Request-Id: chosen-by-upstream\r\nSet-Cookie: theme=dark\r\n\
               Set-Cookie: __Host-pc_access=planted; Path=/; Secure\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
         }
+        "timed" => b"HTTP/1.1 200 OK\r\nServer-Timing: db;dur=53.2\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
         _ => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
     };
     stream.write_all(answer).await.ok();

@@ -27,7 +27,7 @@ pub(super) struct Caller<I> {
 }
 
 impl<I> Caller<I> {
-    const fn nobody(cookies: CookieFate) -> Self {
+    pub(super) const fn nobody(cookies: CookieFate) -> Self {
         Self {
             identity: None,
             stale: None,

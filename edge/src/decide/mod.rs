@@ -3,7 +3,7 @@
 //! Invariants:
 //! - [`decide`] is pure: the request, the policy, what is known about tokens and revocations and the time go in, a
 //!   decision comes out. The Worker and the tests run the same function.
-//! - Nothing is forwarded that was not matched by a route and did not meet its gate; a token is never believed
+//! - Nothing is forwarded that was not matched by a route and did not meet its gate, unless that route is in shadow; a token is never believed
 //!   because of an earlier request alone, its times, its session and the gate are looked at each time.
 //! - A request whose bearer a browser vouches for by cookies is believed to be theirs only if it changes nothing, or
 //!   was made by our own pages.
@@ -18,6 +18,7 @@ mod gate;
 mod limits;
 mod preflight;
 mod refusal;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod venue;
@@ -42,8 +43,9 @@ use caller::{Caller, Obstacle};
 pub use gate::{Findings, findings, venue_of};
 pub use preflight::Preflight;
 pub use refusal::Refusal;
-use venue::Lack;
+use shadow::Shadow;
 pub use venue::RolesAtVenue;
+use venue::{Lack, There};
 
 /// What [`decide`] may ask of a request. A header is looked up only where it matters.
 pub trait RequestView {
@@ -131,6 +133,10 @@ pub struct Pass<'r, I> {
     pub stale: Option<i64>,
     /// What becomes of its session cookies.
     pub cookies: CookieFate,
+    /// What it would have been refused for, where the route is in shadow.
+    pub shadow: Option<Refusal>,
+    /// Whether `Authorization` ends here: it has a bearer token that is not known to be good.
+    pub withholds_bearer: bool,
 }
 
 /// Decides on one request. `known` says what is known about the token it presents; it is asked at most once.
@@ -157,10 +163,15 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Err(refusal) => return Decision::Refuse(refusal),
     };
     let refuse = |refusal: Refusal| Decision::Refuse(refusal.at(route).counting(view.tally()));
+    let mut shadow = Shadow::of(route);
     match limits::before_credential(view, knowledge, route, now) {
         Ok(()) => {}
         Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
-        Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+        Err(limits::Obstacle::Refuse(refusal)) => {
+            if let Err(refusal) = shadow.spare(refusal) {
+                return refuse(refusal);
+            }
+        }
     }
     let credential = Credential::of(view.authorization(), view.cookie());
     if credential == Credential::Ambiguous {
@@ -172,7 +183,13 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         Err(Obstacle::Verify(token)) => return Decision::Verify(token),
         Err(Obstacle::FetchRevocations) => return Decision::FetchRevocations,
         Err(Obstacle::Refresh(token)) => return Decision::Refresh(token),
-        Err(Obstacle::Refuse(refusal)) => return refuse(refusal),
+        Err(Obstacle::Refuse(refusal)) => {
+            let nobody = Caller::nobody(refusal.cookies);
+            match shadow.spare(refusal) {
+                Ok(()) => nobody,
+                Err(refusal) => return refuse(refusal),
+            }
+        }
     };
     let Caller {
         identity,
@@ -184,15 +201,24 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
         match limits::after_token(view, knowledge, route, claims, now) {
             Ok(()) => {}
             Err(limits::Obstacle::Count(question)) => return Decision::Count(question),
-            Err(limits::Obstacle::Refuse(refusal)) => return refuse(refusal),
+            Err(limits::Obstacle::Refuse(refusal)) => {
+                if let Err(refusal) = shadow.spare(refusal) {
+                    return refuse(refusal);
+                }
+            }
         }
     }
     let there = match venue::roles_there(&route.gate, claims, &target, knowledge.venue_roles, now) {
         Ok(there) => there,
         Err(Lack::Ask(question)) => return Decision::AskVenueRoles(question),
-        Err(Lack::NotNow(refusal)) => return refuse(refusal),
+        Err(Lack::NotNow(refusal)) => match shadow.spare(refusal) {
+            Ok(()) => There::Nothing,
+            Err(refusal) => return refuse(refusal),
+        },
     };
-    if let Err(refusal) = gate::pass(&route.gate, claims, there.roles(), now) {
+    if let Err(refusal) = gate::pass(&route.gate, claims, there.roles(), now)
+        && let Err(refusal) = shadow.spare(refusal)
+    {
         return refuse(refusal);
     }
     let venue_roles = there.asked();
@@ -202,10 +228,12 @@ pub fn decide<'r, I: Borrow<AccessClaims>>(
     Decision::Pass(Pass {
         route: Rc::clone(route),
         target,
+        withholds_bearer: identity.is_none() && credential.is_bearer(),
         identity,
         venue_roles,
         stale,
         cookies,
+        shadow: shadow.noted(),
     })
 }
 

@@ -28,7 +28,7 @@ pub struct Refusal {
     /// The limit that was exceeded.
     pub violated: Option<Rc<Limit>>,
     /// `RateLimit`.
-    pub rate_limit: Option<String>,
+    pub rate_limit: Option<Box<str>>,
     /// What becomes of the browser's session cookies.
     pub cookies: CookieFate,
     /// The path of the route that decided, where one did.
@@ -164,7 +164,7 @@ impl Refusal {
     pub(super) fn counting(self, tally: &Tally) -> Self {
         let over = self.violated.as_deref().zip(self.retry_after);
         Self {
-            rate_limit: tally.announcement(over),
+            rate_limit: tally.announcement(over).map(String::into_boxed_str),
             ..self
         }
     }

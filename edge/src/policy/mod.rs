@@ -10,6 +10,7 @@
 mod answers;
 mod keys;
 mod limits;
+mod mode;
 mod parse;
 mod pattern;
 mod reach;
@@ -19,6 +20,7 @@ mod table;
 mod tests;
 
 pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits};
+pub use mode::Mode;
 pub use parse::Mistakes;
 pub(crate) use reach::EDGES_OWN_PATHS;
 pub use requirement::{Demand, Requirement};
@@ -121,6 +123,8 @@ pub struct Gate {
     pub step_up: Option<StepUp>,
     /// Nothing passes while it is not known what was revoked lately.
     pub sensitive: bool,
+    /// Whether all of this is enforced.
+    pub mode: Mode,
 }
 
 /// What happens to a request that passes.
@@ -185,6 +189,8 @@ pub struct Policy {
     pub issuer: String,
     /// The `aud` every token must have, or contain.
     pub audience: String,
+    /// Whether responses tell how long edge and upstream took (`Server-Timing`).
+    pub server_timing: bool,
     limits: Vec<Rc<Limit>>,
     /// What is added to answers that no route made.
     pub answers: Rc<AnswerRules>,

@@ -9,7 +9,7 @@ use super::keys::Table;
 use super::limits::LimitTable;
 use super::pattern::Relation;
 use super::requirement::{parse_requirement, parse_step_up, parse_venue};
-use super::{Destination, Entry, Gate, Methods, Pattern, Policy, Requirement, Route, reach};
+use super::{Destination, Entry, Gate, Methods, Mode, Pattern, Policy, Requirement, Route, reach};
 use crate::answer_rules::AnswerRules;
 
 /// How long an upstream may take to answer where the route does not say, in seconds.
@@ -73,6 +73,7 @@ impl Policy {
         let mut table = Table::new("POLICY".to_owned(), table);
         let issuer = table.required_text("issuer", mistakes);
         let audience = table.required_text("audience", mistakes);
+        let server_timing = table.flag("server_timing", mistakes);
         let mut limits = LimitTable::take(&mut table, mistakes);
         let routes = match table.take("routes") {
             Some(Value::Array(routes)) if !routes.is_empty() => routes,
@@ -105,6 +106,7 @@ impl Policy {
         Some(Self {
             issuer: issuer?,
             audience: audience?,
+            server_timing,
             limits,
             answers,
             entries,
@@ -182,6 +184,7 @@ fn parse_route(
     if sensitive && requirement == Some(Requirement::Public) {
         mistakes.add(&table.place, "is public, so sensitive does nothing");
     }
+    let mode = Mode::read(table.text("mode", mistakes).as_deref(), &table.place, mistakes);
     let timeout_seconds = table
         .whole_number("timeout_seconds", 1..=LONGEST_TIMEOUT_SECONDS, mistakes)
         .map(|seconds| u32::try_from(seconds).unwrap_or(DEFAULT_TIMEOUT_SECONDS));
@@ -202,6 +205,7 @@ fn parse_route(
         venue,
         step_up,
         sensitive,
+        mode,
     };
     let route = Route {
         number,

@@ -10,15 +10,16 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Headers;
 
 use super::host::{self, Continuation, HeaderTexts, Kept};
-use super::inbound::{Inbound, log, respond, set_cookies};
+use super::inbound::{Inbound, respond, set_cookies};
 use super::isolate::Isolate;
 use super::outbound::{self, Audience};
+use super::report;
 use crate::answer::Answer;
 use crate::browser;
 use crate::config::Upstream;
 use crate::decide::Refusal;
-use crate::log::Entry;
 use crate::policy::Route;
+use crate::trace::Trace;
 
 thread_local! {
     static CONTINUATIONS: Continuations = Continuations::new();
@@ -39,6 +40,10 @@ pub(super) struct Outgoing<'o> {
     /// The `Set-Cookie` headers that the edge adds to the response, whoever makes it.
     pub(super) set_cookies: Vec<String>,
     pub(super) audience: Audience,
+    /// What was done for it.
+    pub(super) trace: Trace,
+    /// What its route in shadow would have refused it for; `undefined` for nothing.
+    pub(super) shadow: JsValue,
 }
 
 impl Outgoing<'_> {
@@ -51,12 +56,13 @@ impl Outgoing<'_> {
         };
         let kept = host::keep(
             &self.inbound.request_id,
-            self.route.number,
+            self.trace.to_number(),
             self.inbound.began,
             &set_cookies,
             self.audience.origin.as_deref(),
             self.audience.is_secure,
             &outbound::additions_of(self.route),
+            &self.shadow,
         );
         CONTINUATIONS.with(|continuations| {
             let answered = if self.upstream.is_origin() {
@@ -111,43 +117,20 @@ impl Continuations {
 }
 
 fn fail(kept: &Kept, refusal: &Refusal) -> JsValue {
-    log_end(
-        kept,
-        refusal.code.as_str(),
-        refusal.code.status(),
-        Some(&refusal.reason),
-    );
+    let timing = report::failed(kept, refusal);
     let request_id = kept.request_id();
     let answer = Answer::refusing(refusal, &request_id).setting(lines_of(&kept.cookies()));
+    let answer = answer.timed(timing);
     let Some(config) = Isolate::current().known_config() else {
         return respond(&answer);
     };
     let origin = kept.origin();
+    let route = Trace::of_number(kept.trace()).route();
     respond(&answer.under(
-        outbound::rules_of(&config, kept.route()),
+        outbound::rules_of(&config, route),
         origin.as_deref(),
         kept.is_secure(),
     ))
-}
-
-fn log_end(kept: &Kept, decision: &str, status: u16, reason: Option<&str>) {
-    let Some(config) = Isolate::current().known_config() else {
-        return;
-    };
-    if !config.log_requests.covers(reason.is_some()) {
-        return;
-    }
-    let mut routes = config.policy.routes();
-    let number = kept.route();
-    let route = routes.find(|route| route.number == number);
-    log(&Entry {
-        request_id: &kept.request_id(),
-        route: route.map(|route| route.path.as_str()),
-        decision,
-        status,
-        ms: host::now() - kept.began(),
-        reason,
-    });
 }
 
 /// The wait is over: `response` is the upstream's, or `undefined` when the clock was first. `clean` takes out of its
@@ -175,7 +158,7 @@ fn answered(
         let reason = "the upstream's response cannot be passed on";
         return fail(kept, &Refusal::new(ProblemCode::BadGateway, reason));
     };
-    log_end(kept, "pass", own.status(), None);
+    report::passed_on(kept, &own);
     own.into()
 }
 

@@ -10,7 +10,7 @@ use super::ending::Outgoing;
 use super::inbound::Inbound;
 use super::isolate::Isolate;
 use super::outbound::Audience;
-use super::{Identity, SharedIdentity, host};
+use super::{Identity, SharedIdentity, host, report};
 use crate::browser::{self, CookieFate, Renewal};
 use crate::config::{Config, Upstream};
 use crate::decide::{Pass, RequestView as _};
@@ -37,6 +37,9 @@ pub(super) fn forward(
     let identity = pass.identity.as_ref().map(|identity| &*identity.0);
     let names = host::header_names(&inbound.headers);
     let mut plan = hygiene::plan(&names, |name| inbound.headers.get(name).ok().flatten());
+    if pass.withholds_bearer {
+        plan.remove.push(AUTHORIZATION);
+    }
     let mut own = String::with_capacity(768);
     if !upstream.is_origin() {
         plan.remove.append(&mut plan.withhold);
@@ -60,6 +63,8 @@ pub(super) fn forward(
             .map(|(name, value)| (*name, value.as_str())),
     );
     signed.extend(stale.as_deref().map(|age| (identity::REVOCATIONS_AGE, age)));
+    let shadow = pass.shadow.as_ref().map(|refusal| refusal.code.as_str());
+    signed.extend(shadow.map(|code| (identity::SHADOW, code)));
     signed.extend(
         client_address
             .as_deref()
@@ -86,6 +91,7 @@ pub(super) fn forward(
 
     for (name, value) in [
         (identity::REVOCATIONS_AGE, stale.as_deref()),
+        (identity::SHADOW, shadow),
         (identity::CLIENT_IP, client_address.as_deref()),
         (identity::REQUEST_ID, Some(inbound.request_id.as_str())),
         ("signature-input", Some(signature.signature_input.as_str())),
@@ -103,6 +109,8 @@ pub(super) fn forward(
         removed: &plan.remove.join(","),
         identity: identity.map(Identity::texts),
         own: &own,
+        trace: inbound.trace(inbound.decided_at, pass.stale).by(route.number),
+        shadow: report::shadow_text(pass),
         set_cookies: browser::set_cookies(pass.cookies, &inbound.renewal),
         audience: Audience::of(route.answers.cors.as_ref(), inbound.url(), || inbound.origin()),
     }

@@ -14,6 +14,10 @@ extern "C" {
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
 
+    /// Takes back a timer.
+    #[wasm_bindgen(js_name = clearTimeout)]
+    pub(super) fn clear_timeout(timer: &JsValue);
+
     /// A promise and what resolves it.
     type Resolvers;
 
@@ -99,20 +103,21 @@ extern "C" {
 
     pub(super) fn keep(
         request_id: &str,
-        route: usize,
+        trace: f64,
         began: f64,
         cookies: &JsValue,
         origin: Option<&str>,
         is_secure: bool,
         additions: &JsValue,
+        shadow: &JsValue,
     ) -> Kept;
 
     #[wasm_bindgen(method, getter, js_name = requestId)]
     pub(super) fn request_id(this: &Kept) -> String;
 
-    /// The number of its route.
+    /// What was done for it, as [`crate::trace::Trace::to_number`] has it.
     #[wasm_bindgen(method, getter)]
-    pub(super) fn route(this: &Kept) -> usize;
+    pub(super) fn trace(this: &Kept) -> f64;
 
     /// When it came, in milliseconds since the epoch.
     #[wasm_bindgen(method, getter)]
@@ -125,6 +130,10 @@ extern "C" {
     /// The origin of the page that asks, where it may read the answer.
     #[wasm_bindgen(method, getter)]
     pub(super) fn origin(this: &Kept) -> Option<String>;
+
+    /// What its route in shadow would have refused it for.
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn shadow(this: &Kept) -> Option<String>;
 
     #[wasm_bindgen(method, getter, js_name = isSecure)]
     pub(super) fn is_secure(this: &Kept) -> bool;

@@ -1,5 +1,7 @@
 //! A request as it came, and the answers the edge gives to it.
 
+use std::cell::Cell;
+
 use js_sys::JsString;
 use portcullis_shared::identity;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -9,13 +11,15 @@ use super::SharedIdentity;
 use super::host::{self, ExecutionContext, HeaderTexts};
 use super::isolate::Isolate;
 use super::outbound::is_secure;
+use super::report;
 use crate::answer::Answer;
 use crate::browser::{self, Renewal};
+use crate::config::Watch;
 use crate::cors;
 use crate::decide::{Pass, Preflight, Refusal, RequestView};
-use crate::log::Entry;
 use crate::request_id;
 use crate::tally::Tally;
+use crate::trace::{Rounds, Verdict};
 
 /// The names of the headers that each request is asked for, on the JavaScript side.
 struct Names {
@@ -42,13 +46,18 @@ pub(super) struct Inbound {
     pub(super) request_id: String,
     /// When it came, in milliseconds since the epoch.
     pub(super) began: f64,
-    decided_at: f64,
+    /// For which moment it is decided upon, in milliseconds since the epoch.
+    pub(super) decided_at: f64,
     method: String,
     url: String,
     authorization: Option<String>,
     cookie: Option<String>,
     /// What came of refreshing its session on the way.
     pub(super) renewal: Renewal,
+    /// How the verdict on its token was come by.
+    pub(super) verdict: Cell<Verdict>,
+    /// What was waited for.
+    pub(super) rounds: Rounds,
     /// What the limits of its route have said so far.
     pub(super) tally: Tally,
 }
@@ -76,6 +85,8 @@ impl Inbound {
             authorization,
             cookie,
             renewal: Renewal::Untried,
+            verdict: Cell::default(),
+            rounds: Rounds::default(),
             tally: Tally::default(),
             headers,
             request,
@@ -98,19 +109,12 @@ impl Inbound {
     }
 
     /// Answers with a problem.
-    pub(super) fn refuse(&self, refusal: &Refusal, is_logged: bool) -> JsValue {
-        if is_logged {
-            log(&Entry {
-                request_id: &self.request_id,
-                route: refusal.route.as_ref().map(|route| route.path.as_str()),
-                decision: refusal.code.as_str(),
-                status: refusal.code.status(),
-                ms: host::now() - self.began,
-                reason: Some(&refusal.reason),
-            });
-        }
+    pub(super) fn refuse(&self, refusal: &Refusal, watch: Watch) -> JsValue {
+        let timing = report::refused(self, refusal, watch);
         let cookies = browser::set_cookies(refusal.cookies, &self.renewal);
-        let answer = Answer::refusing(refusal, &self.request_id).setting(cookies);
+        let answer = Answer::refusing(refusal, &self.request_id)
+            .setting(cookies)
+            .timed(timing);
         let Some(config) = Isolate::current().known_config() else {
             return respond(&answer);
         };
@@ -121,20 +125,10 @@ impl Inbound {
     }
 
     /// Answers what a browser asks before it sends a request.
-    pub(super) fn preflight(&self, preflight: &Preflight, is_logged: bool) -> JsValue {
+    pub(super) fn preflight(&self, preflight: &Preflight, watch: Watch) -> JsValue {
         let answer = Answer::to_preflight(preflight, &self.request_id, is_secure(&self.url));
-        if is_logged {
-            let refusal = preflight.outcome.as_ref().err();
-            log(&Entry {
-                request_id: &self.request_id,
-                route: Some(&preflight.route.path),
-                decision: refusal.map_or("preflight", |refusal| refusal.code.as_str()),
-                status: answer.status,
-                ms: host::now() - self.began,
-                reason: refusal.map(|refusal| refusal.reason.as_str()),
-            });
-        }
-        respond(&answer)
+        let timing = report::asked_beforehand(self, preflight, answer.status, watch);
+        respond(&answer.timed(timing))
     }
 
     /// The `Origin` of the page that sent it, where a browser says one.
@@ -144,24 +138,16 @@ impl Inbound {
     }
 
     /// Answers that the request may pass.
-    pub(super) fn permit(&self, pass: &Pass<'_, SharedIdentity>, is_logged: bool) -> JsValue {
+    pub(super) fn permit(&self, pass: &Pass<'_, SharedIdentity>, watch: Watch) -> JsValue {
         let headers = pass
             .identity
             .as_ref()
             .map_or(&[][..], |identity| &identity.0.headers);
         let cookies = browser::set_cookies(pass.cookies, &self.renewal);
-        let answer = Answer::permitting(headers, pass.stale, &self.request_id).setting(cookies);
-        if is_logged {
-            log(&Entry {
-                request_id: &self.request_id,
-                route: Some(&pass.route.path),
-                decision: "pass",
-                status: answer.status,
-                ms: host::now() - self.began,
-                reason: None,
-            });
-        }
-        respond(&answer)
+        let shadow = pass.shadow.as_ref();
+        let answer = Answer::permitting(headers, pass.stale, shadow, &self.request_id).setting(cookies);
+        let timing = report::permitted(self, pass, answer.status, watch);
+        respond(&answer.timed(timing))
     }
 }
 
@@ -193,11 +179,6 @@ impl RequestView for Inbound {
     fn tally(&self) -> &Tally {
         &self.tally
     }
-}
-
-/// Writes the line about a request.
-pub(super) fn log(entry: &Entry<'_>) {
-    host::log_line(&entry.to_json());
 }
 
 /// Adds `Set-Cookie` headers, and keeps a response that has any out of every cache.

@@ -12,7 +12,7 @@ use wasm_bindgen::JsValue;
 
 use super::limits::{self, Keepers};
 use super::random::RandomPool;
-use super::{SharedIdentity, host};
+use super::{SharedIdentity, host, report};
 use crate::config::Config;
 use crate::decide::TokenVerdict;
 use crate::deny_cache::DenyCache;
@@ -142,7 +142,10 @@ fn read_config(environment: &JsValue) -> Option<Rc<Config>> {
         config.policy.check_keepers(is_bound).map(|()| config)
     });
     match read {
-        Ok(config) => Some(Rc::new(config)),
+        Ok(config) => {
+            report::begin(environment, &config);
+            Some(Rc::new(config))
+        }
         Err(mistakes) => {
             host::log_fault(&format!("The configuration has mistakes: {mistakes}"));
             None

@@ -19,6 +19,7 @@ mod limits;
 mod outbound;
 mod own;
 mod random;
+mod report;
 mod session;
 pub(crate) mod task;
 mod venue_roles;
@@ -34,11 +35,12 @@ use portcullis_shared::token::UnverifiedToken;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
-use crate::config::Config;
+use crate::config::{Config, Watch};
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
 use crate::policy::{Destination, MOST_LIMITS};
 use crate::revocations::Outlook;
 use crate::tally;
+use crate::trace::{Round, Verdict};
 use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
@@ -101,7 +103,7 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
     let inbound = Inbound::of(request, context.unchecked_into(), &isolate);
     let Some(config) = isolate.config(environment) else {
         let refusal = Refusal::new(ProblemCode::InternalError, "the configuration has mistakes");
-        return inbound.refuse(&refusal, true);
+        return inbound.refuse(&refusal, Watch::FAULT);
     };
     let next = step(&isolate, &config, &inbound, None);
     match next {
@@ -112,7 +114,8 @@ pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) 
 
 /// Decides again once the platform has given its verdict on a token. Most tokens that are new to the isolate lack
 /// nothing else, so they get by without a task, and without asking the platform to wait for one.
-fn verify(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, token: Rc<str>) -> JsValue {
+fn verify(isolate: Rc<Isolate>, config: Rc<Config>, mut inbound: Inbound, token: Rc<str>) -> JsValue {
+    inbound.waits_for(Round::Token);
     let unverified = match UnverifiedToken::parse(&token) {
         Ok(unverified) => unverified,
         Err(error) => {
@@ -152,19 +155,30 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
         match next {
             Step::Respond(response) => return response,
             Step::Count(question) => {
+                inbound.waits_for(Round::Limits);
                 let count = limits::ask(isolate, config, &question).await;
                 inbound.tally.note(&question.limit, count);
             }
             // What came of it is in the isolate: a state to decide upon, or a pause before the next attempt.
-            Step::FetchRevocations => feed::make_current(isolate, config).await,
-            Step::Verify(token) => verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await),
+            Step::FetchRevocations => {
+                inbound.waits_for(Round::Revocations);
+                feed::make_current(isolate, config).await;
+            }
+            Step::Verify(token) => {
+                inbound.waits_for(Round::Token);
+                verdict = Some(keys::verify(isolate, config, &token, inbound.now()).await);
+            }
             Step::Refresh(token) => {
                 // The verdict was about the token before.
                 verdict = None;
+                inbound.waits_for(Round::Session);
                 inbound.renewal = session::refresh(isolate, config, &inbound, &token).await;
             }
             // What came of it is in the isolate: an answer, or a pause before the next question.
-            Step::AskVenueRoles(question) => venue_roles::make_known(isolate, config, &question).await,
+            Step::AskVenueRoles(question) => {
+                inbound.waits_for(Round::Venue);
+                venue_roles::make_known(isolate, config, &question).await;
+            }
         }
         inbound.look_at_the_clock();
         next = step(isolate, config, &inbound, verdict.clone());
@@ -174,7 +188,7 @@ async fn pursue(isolate: &Rc<Isolate>, config: &Rc<Config>, mut inbound: Inbound
         retry_after: Some(1),
         ..Refusal::new(ProblemCode::Unavailable, reason)
     };
-    inbound.refuse(&refusal, config.log_requests.covers(true))
+    inbound.refuse(&refusal, config.watch())
 }
 
 /// Decides. `verdict` is what this request has found out about its token; without one it is what the isolate knows. It is no
@@ -186,8 +200,10 @@ fn step(
     verdict: Option<TokenVerdict<SharedIdentity>>,
 ) -> Step {
     let known = |token: &str| match verdict {
-        Some(TokenVerdict::Unknown) | None => isolate.known(token, inbound.now()),
-        Some(verdict) => verdict,
+        Some(TokenVerdict::Unknown) | None => {
+            inbound.noting(Verdict::Cached, isolate.known(token, inbound.now()))
+        }
+        Some(verdict) => inbound.noting(Verdict::Verified, verdict),
     };
     let decision = {
         let knowledge = Knowledge {
@@ -207,11 +223,10 @@ fn step(
         Decision::Refresh(token) => return Step::Refresh(token.to_owned()),
         Decision::AskVenueRoles(question) => return Step::AskVenueRoles(question),
         Decision::Refuse(refusal) => {
-            return Step::Respond(inbound.refuse(&refusal, config.log_requests.covers(true)));
+            return Step::Respond(inbound.refuse(&refusal, config.watch()));
         }
         Decision::Preflight(preflight) => {
-            let is_logged = config.log_requests.covers(preflight.outcome.is_err());
-            return Step::Respond(inbound.preflight(&preflight, is_logged));
+            return Step::Respond(inbound.preflight(&preflight, config.watch()));
         }
     };
     if pass.identity.is_some() {
@@ -219,8 +234,7 @@ fn step(
     }
     let upstream = match &pass.route.destination {
         Destination::ForwardAuth => {
-            let is_logged = config.log_requests.covers(false);
-            let permitted = inbound.permit(&pass, is_logged);
+            let permitted = inbound.permit(&pass, config.watch());
             return Step::Respond(limits::announce(permitted, &pass.route, inbound));
         }
         Destination::Upstream(name) => config.upstream(name),
@@ -231,7 +245,7 @@ fn step(
         .map(|coming| limits::announce_later(coming, &pass.route, inbound));
     Step::Respond(forwarded.unwrap_or_else(|| {
         let refusal = Refusal::new(ProblemCode::InternalError, "the request could not be rebuilt");
-        inbound.refuse(&refusal, config.log_requests.covers(true))
+        inbound.refuse(&refusal, config.watch())
     }))
 }
 

@@ -50,8 +50,8 @@ export function additions(removed, added, overHttps, notTheirs, exposed, credent
 }
 
 /** What the end of a request needs, kept here while the upstream is waited for. */
-export function keep(requestId, route, began, cookies, origin, isSecure, additions) {
-  return { requestId, route, began, cookies, origin, isSecure, additions };
+export function keep(requestId, trace, began, cookies, origin, isSecure, additions, shadow) {
+  return { requestId, trace, began, cookies, origin, isSecure, additions, shadow };
 }
 
 /**
@@ -67,7 +67,7 @@ export function send(request, headers, url, removed, identity, own, milliseconds
   if (removed !== "") removeAll(forwarded, removed.split(","));
   setAll(forwarded, identity);
   setAll(forwarded, own.split("\n"));
-  const sent = fetch(url, { method: request.method, headers: forwarded, body: request.body, redirect: "manual" });
+  const sent = fetch(...target(request, url, forwarded));
   const outcome = new Promise((resolve) => {
     // A timer that is left to the end of its request costs a tenth of forwarding it.
     const timer = setTimeout(resolve, milliseconds);
@@ -78,6 +78,14 @@ export function send(request, headers, url, removed, identity, own, milliseconds
     sent.then(settle, () => settle(null));
   });
   return outcome.then((response) => (response === null ? failed(kept) : answered(kept, response)));
+}
+
+/** The arguments of `fetch`. A GET with a body can be sent on as a copy of its request only, which costs more. */
+function target(request, url, headers) {
+  const { method, body } = request;
+  return body !== null && (method === "GET" || method === "HEAD")
+    ? [new Request(url, request), { headers, redirect: "manual" }]
+    : [url, { method, headers, body, redirect: "manual" }];
 }
 
 /** The upstream's response as the client gets it, but for cookies: it names its request, and obeys its route. */

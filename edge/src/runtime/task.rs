@@ -2,7 +2,7 @@
 //!
 //! `wasm_bindgen_futures` puts every poll into a queue that a microtask empties, so that tasks may wake each
 //! other. A request wakes nobody but itself: it is polled at once, when it begins and in the very callback that
-//! brings what it waited for. That saves two microtasks for each token that is verified, about a tenth of it.
+//! brings what it waited for. That saves two microtasks for each wait.
 //!
 //! Invariant: a task is either in [`TASKS`], waiting, or in the hands of [`advance`], never both; a wake-up that
 //! comes while it is polled is not lost.

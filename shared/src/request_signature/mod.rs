@@ -54,6 +54,7 @@ pub const SIGNED_HEADERS: [&str; identity::HEADERS.len() + 1] = {
         venue_roles,
         acr,
         revocations_age,
+        shadow,
         client_ip,
     ] = identity::HEADERS;
     [
@@ -65,6 +66,7 @@ pub const SIGNED_HEADERS: [&str; identity::HEADERS.len() + 1] = {
         venue_roles,
         acr,
         revocations_age,
+        shadow,
         client_ip,
         "authorization",
     ]

@@ -8,6 +8,7 @@ mod contest;
 mod drive;
 mod edge;
 mod feed;
+mod flood;
 mod hashing;
 mod histogram;
 mod http;
@@ -76,10 +77,12 @@ enum Part {
     Revocation,
     /// Memory of the origin
     Memory,
+    /// Hostile requests, and people among them
+    Flood,
 }
 
 impl Part {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Edge,
         Self::Size,
         Self::Start,
@@ -92,6 +95,7 @@ impl Part {
         Self::Feed,
         Self::Revocation,
         Self::Memory,
+        Self::Flood,
     ];
 }
 
@@ -115,6 +119,8 @@ struct Plan {
     trials: usize,
     /// Sessions that lie idle.
     sessions: usize,
+    /// Hostile requests of a flood, at least.
+    flood: usize,
 }
 
 impl Plan {
@@ -128,6 +134,7 @@ impl Plan {
         answers: 10,
         trials: 40,
         sessions: 100,
+        flood: 2_000,
     };
     const FULL: Self = Self {
         rounds: 7,
@@ -139,6 +146,7 @@ impl Plan {
         answers: 50,
         trials: 200,
         sessions: 1_000,
+        flood: 20_000,
     };
 }
 
@@ -181,6 +189,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
             }
             Part::Revocation => rows.extend(revocation::rows(workspace, &plan)?),
             Part::Memory => rows.push(memory::row(workspace, &plan)?),
+            Part::Flood => rows.push(flood::row(workspace, &plan)?),
         }
     }
 

@@ -28,6 +28,18 @@ pub(super) fn resident(pid: u32) -> Option<u64> {
     kibibytes(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:").map(|size| size * 1024)
 }
 
+/// The same for the processes called `name` in the group that `leader` leads, together.
+pub(super) fn resident_in_group(leader: u32, name: &str) -> Option<u64> {
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let called = stat.split_once('(')?.1.rsplit_once(')')?.0;
+        (called == name && field(&stat, GROUP) == Some(leader.into())).then_some(pid)
+    });
+    let sizes: Vec<u64> = pids.filter_map(resident).collect();
+    (!sizes.is_empty()).then(|| sizes.iter().sum())
+}
+
 /// The same for all processes that this program has started and that have ended.
 pub(super) fn of_children() -> Option<u64> {
     sum(&fs::read_to_string("/proc/self/stat").ok()?, CHILDREN)

@@ -62,9 +62,9 @@ fn end(ask: Ask, denials: &DenyCache, says: impl Fn(&Question) -> Count) -> End 
             }
             Decision::Pass(_) => Ok(()),
             Decision::Refuse(refusal) => Err(refusal),
+            Decision::Preflight(_) => panic!("nobody asks beforehand"),
             Decision::FetchRevocations => panic!("what was revoked is known"),
             Decision::Refresh(_) => panic!("there are no cookies"),
-            Decision::Preflight(_) => panic!("nobody asks beforehand"),
             Decision::AskVenueRoles(_) => panic!("the token names all venues"),
         };
         return End {

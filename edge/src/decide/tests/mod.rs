@@ -22,6 +22,7 @@ mod gate;
 mod limits;
 mod preflight;
 mod revocation;
+mod shadow;
 mod venue_roles;
 
 const NOW: i64 = 1_800_000_000;

@@ -60,6 +60,9 @@ fn report(source: &Source) -> Report {
             }
             let strange = policy.routes().flat_map(|route| strange_names(route));
             report.warnings.extend(strange);
+            report
+                .warnings
+                .extend(policy.shadow_routes().map(|route| in_shadow(route)));
         }
         Err(mistakes) => report.mistakes = mistakes.0,
     }
@@ -84,6 +87,18 @@ fn check_upstreams(policy: &Policy, source: &Source, report: &mut Report) {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// What it means that a route is in shadow.
+fn in_shadow(route: &Route) -> String {
+    let place = format!("route {} ({})", route.number, route.path);
+    if route.gate.sensitive {
+        format!(
+            "{place} is sensitive and in shadow: everybody passes, also while it is not known what was revoked"
+        )
+    } else {
+        format!("{place} is in shadow: everybody passes, and what would have been refused is only logged")
     }
 }
 

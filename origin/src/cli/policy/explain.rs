@@ -6,6 +6,7 @@ use std::path::Path;
 use portcullis_edge::answer::Answer;
 use portcullis_edge::browser::{Renewal, set_cookies};
 use portcullis_edge::decide::RequestView as _;
+use portcullis_edge::log::SHADOW;
 use portcullis_edge::policy::{Destination, Policy};
 use portcullis_shared::cookies::SessionCookie;
 use portcullis_shared::identity;
@@ -157,14 +158,32 @@ impl Report {
             upstream: None,
         };
         match outcome {
-            Outcome::Pass { route, told } => match &route.destination {
+            Outcome::Pass {
+                route,
+                told,
+                shadow: Some(spared),
+            } => Self {
+                decision: SHADOW,
+                reason: Some(format!("{}: {}", spared.code.as_str(), spared.reason)),
+                headers: owned(told),
+                upstream: match &route.destination {
+                    Destination::Upstream(name) => Some(name.clone()),
+                    Destination::ForwardAuth => None,
+                },
+                ..report
+            },
+            Outcome::Pass {
+                route,
+                told,
+                shadow: None,
+            } => match &route.destination {
                 Destination::Upstream(name) => Self {
                     headers: owned(told),
                     upstream: Some(name.clone()),
                     ..report
                 },
                 Destination::ForwardAuth => {
-                    let answer = Answer::permitting(told, None, "");
+                    let answer = Answer::permitting(told, None, None, "");
                     report.answered(&answer.under(&route.answers, origin, is_secure))
                 }
             },

@@ -118,6 +118,8 @@ pub(super) enum Outcome {
         route: Rc<Route>,
         /// The headers that tell who is calling.
         told: Vec<(&'static str, String)>,
+        /// What it would have been refused for if its route were enforced.
+        shadow: Option<Refusal>,
     },
     /// It does not.
     Refuse(Refusal),
@@ -184,10 +186,16 @@ impl<'p> Trial<'p> {
                     request.tally.note(&question.limit, Count::Within);
                     continue;
                 }
-                Decision::Pass(pass) => Outcome::Pass {
-                    route: pass.route,
-                    told: pass.identity.as_ref().map(identity::headers).unwrap_or_default(),
-                },
+                Decision::Pass(pass) => {
+                    let mut told = pass.identity.as_ref().map(identity::headers).unwrap_or_default();
+                    let shadow = pass.shadow.as_ref();
+                    told.extend(shadow.map(|refusal| (identity::SHADOW, refusal.code.as_str().to_owned())));
+                    Outcome::Pass {
+                        route: pass.route,
+                        told,
+                        shadow: pass.shadow,
+                    }
+                }
                 Decision::Refuse(refusal) => Outcome::Refuse(refusal),
                 Decision::Preflight(preflight) => Outcome::Preflight(preflight),
                 Decision::AskVenueRoles(_) => Outcome::First("ask_venue_roles"),

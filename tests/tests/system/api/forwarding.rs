@@ -49,6 +49,21 @@ async fn a_body_arrives_byte_for_byte_with_its_type() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_get_arrives_too() {
+    let account = Account::register(&Door::edge()).await;
+    let call = account.client.get("/api/echo").bearer(account.access_token());
+    let answer = call
+        .header("content-type", "application/json")
+        .header("x-auth-subject", "somebody else")
+        .body("{\"query\":{}}".as_bytes().to_vec())
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(answer.json()["bodyLength"], 12);
+    assert_ne!(seen_header(&answer, "x-auth-subject"), "somebody else");
+}
+
+#[tokio::test]
 async fn ordinary_headers_arrive_and_hop_by_hop_ones_do_not() {
     let client = Door::edge().client();
     let call = client
