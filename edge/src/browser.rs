@@ -85,8 +85,9 @@ pub enum CookieFate {
 #[must_use]
 pub fn foreign_set_cookies(lines: &[String]) -> Option<Vec<&str>> {
     let is_ours = |line: &&String| {
-        // Some browsers take what follows an equals sign for the name of a cookie without one.
-        let line = line.trim_start_matches(['=', ' ', '\t']);
+        // Some browsers take what follows an equals sign for the name of a cookie without one. A control character makes
+        // browsers drop the line, but not every library.
+        let line = line.trim_start_matches(|c: char| c == '=' || c.is_whitespace() || c.is_control());
         let start = line.as_bytes().get(..PRODUCT_COOKIE.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(PRODUCT_COOKIE.as_bytes()))
     };
@@ -245,6 +246,7 @@ mod tests {
             "theme=dark; Path=/",
             "__Host-pc_access=planted; Path=/",
             " __host-pc_device=x",
+            "\u{c}__Host-pc_refresh=planted",
         ]
         .map(str::to_owned);
         assert_eq!(foreign_set_cookies(&lines), Some(vec!["theme=dark; Path=/"]));

@@ -18,9 +18,11 @@
 
 pub mod account;
 pub mod answer;
+pub mod bare_edge;
 pub mod chromium;
 pub mod client;
 pub mod forge;
+pub mod hostile;
 pub mod lying_origin;
 pub mod own_stack;
 pub mod plain_worker;

@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod dev;
 pub mod doctor;
+pub mod fuzz;
 pub mod interrupt;
 pub mod net;
 pub mod process;

@@ -8,6 +8,7 @@ use xtask::{
     bench::{self, BenchArgs},
     dev::{self, DevArgs},
     doctor,
+    fuzz::{self, FuzzArgs},
     interrupt::{self, Interrupted},
     setup, sqlx,
     suite::{self, TestArgs},
@@ -37,6 +38,8 @@ enum Command {
     Test(TestArgs),
     /// Measure how fast it is beside what one would use instead
     Bench(BenchArgs),
+    /// Look for bytes that break what must hold for any
+    Fuzz(FuzzArgs),
     /// Build the Worker for release, unless it is up to date
     Edge,
     /// Report every prerequisite
@@ -64,6 +67,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Dev(args) => dev::run(&workspace, args),
         Command::Test(args) => suite::run(&workspace, args),
         Command::Bench(args) => bench::run(&workspace, args),
+        Command::Fuzz(args) => fuzz::run(&workspace, args),
         Command::Edge => {
             setup::ensure(&workspace, &setup::for_worker())?;
             worker::build(&workspace, Worker::Edge)

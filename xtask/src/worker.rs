@@ -15,6 +15,8 @@ use crate::{process, ui, workspace::Workspace};
 pub enum Worker {
     /// The edge.
     Edge,
+    /// The edge with paths that panic, for the test that looks at what a panic does.
+    EdgeThatPanics,
     /// What replays the token vectors inside workerd.
     Vectors,
 }
@@ -24,7 +26,7 @@ impl Worker {
     #[must_use]
     pub const fn folder(self) -> &'static str {
         match self {
-            Self::Edge => "edge",
+            Self::Edge | Self::EdgeThatPanics => "edge",
             Self::Vectors => "tests/vector-worker",
         }
     }
@@ -32,6 +34,7 @@ impl Worker {
     const fn label(self) -> &'static str {
         match self {
             Self::Edge => "Worker (release)",
+            Self::EdgeThatPanics => "Worker that panics",
             Self::Vectors => "Worker of the token vectors",
         }
     }
@@ -53,7 +56,24 @@ impl Worker {
     /// The folder it is built into.
     #[must_use]
     pub fn out_dir(self, workspace: &Workspace) -> PathBuf {
-        workspace.root().join(self.folder()).join("build")
+        workspace.root().join(self.folder()).join(self.out())
+    }
+
+    /// The same, seen from its crate.
+    const fn out(self) -> &'static str {
+        match self {
+            Self::Edge | Self::Vectors => "build",
+            // Far from what is deployed.
+            Self::EdgeThatPanics => "../tests/workerd/build",
+        }
+    }
+
+    /// What cargo is told beyond the profile.
+    const fn cargo_options(self) -> &'static [&'static str] {
+        match self {
+            Self::Edge | Self::Vectors => &[],
+            Self::EdgeThatPanics => &["--", "--features", "panic-route"],
+        }
     }
 }
 
@@ -74,10 +94,11 @@ pub fn build(workspace: &Workspace, worker: Worker) -> Result<()> {
         .env("WASM_BINDGEN_BIN", workspace.cargo_tool("wasm-bindgen"))
         .env("ESBUILD_BIN", workspace.npm_bin("esbuild"))
         .env("WASM_OPT_BIN", workspace.npm_bin("wasm-opt"))
-        .args(["--profile", "edge"]);
+        .args(["--profile", "edge", "--out-dir", worker.out()])
+        .args(worker.cargo_options());
     let log = workspace
         .target_dir()
-        .join(format!("xtask/{}.log", worker.folder().replace('/', "-")));
+        .join(format!("xtask/{}.log", worker.label().replace(' ', "-")));
     process::quietly(worker.label(), &mut command, &log)?;
     if !is_complete(workspace, worker) {
         bail!(
@@ -152,6 +173,11 @@ mod tests {
         let first = fingerprint(&workspace, Worker::Edge).unwrap();
         assert_eq!(first, fingerprint(&workspace, Worker::Edge).unwrap());
         assert_ne!(first, fingerprint(&workspace, Worker::Vectors).unwrap());
+        // The same sources, built otherwise, into another folder with a stamp of its own.
+        assert_ne!(
+            Worker::Edge.out_dir(&workspace),
+            Worker::EdgeThatPanics.out_dir(&workspace)
+        );
     }
 
     #[test]

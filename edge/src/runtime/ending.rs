@@ -1,11 +1,13 @@
 //! How a forwarded request ends: with the upstream's response, or with a problem in its place.
 //!
-//! Invariant: nothing of the request is kept on this side while the upstream is waited for. What its end needs
-//! is kept on the JavaScript side, where it is collected with the request.
+//! Invariants:
+//! - Nothing of the request is kept on this side while the upstream is waited for. What its end needs is kept on the
+//!   JavaScript side, where it is collected with the request.
+//! - What ends it is an exported function and no closure. A closure belongs to the instance of the module that made it,
+//!   and a panic, which replaces the instance, would take with it every request whose upstream has not answered yet.
 
 use js_sys::Array;
 use portcullis_shared::problem::ProblemCode;
-use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Headers;
 
@@ -86,7 +88,7 @@ impl Outgoing<'_> {
     }
 }
 
-/// The functions that end a request, and what a request has that nobody vouches for. They are made once.
+/// The functions that end a request, and what a request has that nobody vouches for, on the JavaScript side.
 struct Continuations {
     answered_by_origin: Continuation,
     answered_by_application: Continuation,
@@ -96,23 +98,39 @@ struct Continuations {
 
 impl Continuations {
     fn new() -> Self {
-        let make = |end: fn(&Kept, &JsValue) -> JsValue| {
-            let end = move |kept: Kept, response: JsValue| end(&kept, &response);
-            Closure::<dyn Fn(Kept, JsValue) -> JsValue>::new(end)
-                .into_js_value()
-                .unchecked_into()
-        };
-        Self {
-            answered_by_origin: make(|kept, response| answered(kept, response, |_| Ok(()), yields)),
-            answered_by_application: make(|kept, response| {
-                answered(kept, response, withhold_product_cookies, |_| false)
-            }),
-            failed: make(|kept, _nothing| {
-                let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
-                fail(kept, &refusal)
-            }),
+        host::HANDED.with(|handed| Self {
+            answered_by_origin: handed.answered_by_origin(),
+            answered_by_application: handed.answered_by_application(),
+            failed: handed.failed(),
             nobody: Array::new(),
-        }
+        })
+    }
+}
+
+/// The origin has answered, or the clock was first.
+pub(crate) fn answered_by_origin(kept: &Kept, response: &JsValue) -> JsValue {
+    read_configuration();
+    answered(kept, response, |_| Ok(()), yields)
+}
+
+/// An application has answered, or the clock was first.
+pub(crate) fn answered_by_application(kept: &Kept, response: &JsValue) -> JsValue {
+    read_configuration();
+    answered(kept, response, withhold_product_cookies, |_| false)
+}
+
+/// The upstream could not be asked, or what it said is no answer.
+pub(crate) fn failed(kept: &Kept) -> JsValue {
+    read_configuration();
+    let refusal = Refusal::new(ProblemCode::BadGateway, "the upstream could not be reached");
+    fail(kept, &refusal)
+}
+
+/// In an instance that is new since a panic, no request may have brought the environment yet.
+fn read_configuration() {
+    let isolate = Isolate::current();
+    if isolate.known_config().is_none() {
+        host::HANDED.with(|handed| isolate.config(&handed.environment()));
     }
 }
 

@@ -62,6 +62,27 @@ extern "C" {
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), JsValue>;
 
+    /// What `entry.js` hands to the module: its own exported functions, and the environment.
+    pub(super) type Handed;
+
+    #[wasm_bindgen(thread_local_v2, js_name = portcullis)]
+    pub(super) static HANDED: Handed;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn environment(this: &Handed) -> JsValue;
+
+    #[wasm_bindgen(method, getter, js_name = answeredByOrigin)]
+    pub(super) fn answered_by_origin(this: &Handed) -> Continuation;
+
+    #[wasm_bindgen(method, getter, js_name = answeredByApplication)]
+    pub(super) fn answered_by_application(this: &Handed) -> Continuation;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn failed(this: &Handed) -> Continuation;
+
+    #[wasm_bindgen(method, getter, js_name = namedBy)]
+    pub(super) fn named_by(this: &Handed) -> JsValue;
+
     /// A function that is called when a request has been answered, or could not be.
     pub(super) type Continuation;
 
@@ -99,7 +120,7 @@ extern "C" {
     ) -> JsValue;
 
     /// What the end of a request needs, on the JavaScript side. It has one getter for each argument that Rust asks for.
-    pub(super) type Kept;
+    pub(crate) type Kept;
 
     pub(super) fn keep(
         request_id: &str,

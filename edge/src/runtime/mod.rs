@@ -7,7 +7,7 @@
 //! - Whatever fails on the way to a response is a problem with the request's id.
 
 mod body;
-mod ending;
+pub(crate) mod ending;
 pub(crate) mod exact;
 mod feed;
 mod forward;
@@ -18,6 +18,8 @@ mod keys;
 mod limits;
 mod outbound;
 mod own;
+#[cfg(feature = "panic-route")]
+mod panic_route;
 mod random;
 mod report;
 mod session;
@@ -35,12 +37,15 @@ use portcullis_shared::token::UnverifiedToken;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Request;
 
+use crate::answer::Answer;
 use crate::config::{Config, Watch};
 use crate::decide::{Decision, Knowledge, Refusal, TokenVerdict, decide};
+use crate::log::Entry;
 use crate::policy::{Destination, MOST_LIMITS};
+use crate::request_id;
 use crate::revocations::Outlook;
 use crate::tally;
-use crate::trace::{Round, Verdict};
+use crate::trace::{Round, Trace, Verdict};
 use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
@@ -99,6 +104,10 @@ enum Step {
 
 /// Handles one request: the result is a response, or a promise of one.
 pub(crate) fn handle(request: Request, environment: &JsValue, context: JsValue) -> JsValue {
+    #[cfg(feature = "panic-route")]
+    if let Some(answer) = panic_route::answer(&request) {
+        return answer;
+    }
     let isolate = Isolate::current();
     let inbound = Inbound::of(request, context.unchecked_into(), &isolate);
     let Some(config) = isolate.config(environment) else {
@@ -146,6 +155,26 @@ fn go_on(isolate: Rc<Isolate>, config: Rc<Config>, inbound: Inbound, next: Step)
     // A client that goes away would leave the task waiting for ever, and a refreshed session without its cookies.
     context.wait_until(&response);
     response
+}
+
+/// Answers a request in whose handling the instance before this one has panicked.
+pub(crate) fn after_panic(request: &Request) -> JsValue {
+    let given = request.headers().get(identity::REQUEST_ID).ok().flatten();
+    let given = given.filter(|id| request_id::is_acceptable(id));
+    let request_id = given.unwrap_or_else(|| Isolate::current().new_id());
+    let refusal = Refusal::new(ProblemCode::InternalError, "the Worker has panicked");
+    let entry = Entry {
+        request_id: &request_id,
+        trace: Trace::of(&request.method()),
+        route: None,
+        decision: refusal.code.as_str(),
+        would_be: None,
+        reason: Some(&refusal.reason),
+        status: refusal.code.status(),
+        upstream: None,
+    };
+    host::log_line(&entry.to_json());
+    inbound::respond(&Answer::refusing(&refusal, &request_id))
 }
 
 /// Finds out what the decision lacks, and decides again, until there is a response.

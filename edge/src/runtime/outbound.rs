@@ -7,10 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
-use wasm_bindgen::prelude::Closure;
 
 use super::host;
-use crate::answer_rules::{AnswerRules, HOP_BY_HOP, STRICT_TRANSPORT_SECURITY, named_by};
+use crate::answer_rules::{AnswerRules, HOP_BY_HOP, STRICT_TRANSPORT_SECURITY};
 use crate::config::Config;
 use crate::cors::{Cors, NOT_THE_UPSTREAMS};
 use crate::policy::Route;
@@ -18,10 +17,6 @@ use crate::policy::Route;
 thread_local! {
     /// What each route adds, by its number; see `additions` in `platform.js`.
     static ADDITIONS: RefCell<Vec<JsValue>> = const { RefCell::new(Vec::new()) };
-    static NAMED_BY: JsValue = Closure::<dyn Fn(String) -> String>::new(|connection: String| {
-        named_by(&connection).collect::<Vec<_>>().join(",")
-    })
-    .into_js_value();
 }
 
 /// What `rules` depend on in a request.
@@ -77,7 +72,7 @@ fn additions(rules: &AnswerRules) -> JsValue {
         texts.join("\n")
     };
     let cors = rules.cors.as_ref();
-    NAMED_BY.with(|named_by| {
+    host::HANDED.with(|handed| {
         host::additions(
             &HOP_BY_HOP.join(","),
             &texts(|name| name != STRICT_TRANSPORT_SECURITY),
@@ -85,7 +80,7 @@ fn additions(rules: &AnswerRules) -> JsValue {
             &NOT_THE_UPSTREAMS.join(","),
             cors.map(|cors| cors.exposed.as_str()),
             cors.is_some_and(|cors| cors.credentials),
-            named_by,
+            &handed.named_by(),
         )
     })
 }

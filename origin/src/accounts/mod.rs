@@ -26,7 +26,7 @@ pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::PasswordHash;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{TimeDelta, Timestamp};
 use crate::mail::Recipient;
 use crate::revocations::{self, Revocation};
 
@@ -145,8 +145,12 @@ pub async fn replace_password(
     Ok(store::replace_password(connection, user, checked, new, now).await?)
 }
 
+/// How much further ahead than usual tokens may be issued for: well within the leeway of verifiers.
+const FURTHER_AHEAD: TimeDelta = TimeDelta::seconds(2);
+
 /// Makes all access tokens stale that were issued for this account up to the end of the present second; a refresh
-/// gives a good one. It publishes, so that it comes last in a transaction (see [`revocations`]); the row of the
+/// gives a good one, for the next second. Another change within the same second has to make that one stale too, so it takes
+/// the second after: of four and more changes within one second, the last ones share theirs. It publishes, so that it comes last in a transaction (see [`revocations`]); the row of the
 /// account has been locked before.
 pub async fn outdate_tokens(
     connection: &mut PgConnection,
@@ -154,7 +158,8 @@ pub async fn outdate_tokens(
     now: Timestamp,
 ) -> Result<(), AccountsError> {
     let not_before = revocations::not_before(now);
-    store::raise_tokens_not_before(connection, user, not_before).await?;
+    let latest = not_before + FURTHER_AHEAD;
+    let not_before = store::raise_tokens_not_before(connection, user, not_before, latest).await?;
     let stale = Revocation::Subject {
         tenant: user.tenant_id,
         user: user.id,

@@ -147,7 +147,8 @@ pub struct User {
 
 impl User {
     /// The moment for which a token that is made at `now` is issued. Where older tokens of the account have just become
-    /// stale, it is the one from which tokens are good: at most a second ahead, by the clock of whoever made the change.
+    /// stale, it is the one from which tokens are good: a second ahead, by the clock of whoever made the change, or up to
+    /// three after several changes at once.
     #[must_use]
     pub fn issuing_moment(&self, now: Timestamp) -> Timestamp {
         self.tokens_not_before

@@ -251,19 +251,27 @@ pub(super) async fn replace_password(
     Ok(done.rows_affected() == 1)
 }
 
-/// Moves the moment forward, never back: replicas whose clocks differ may come in either order.
+/// Moves the moment forward, never back: replicas whose clocks differ may come in either order. It becomes `not_before`, or,
+/// where it is that or later already, a second more, up to `latest`. Returns it.
 pub(super) async fn raise_tokens_not_before(
     connection: &mut PgConnection,
     user: &User,
     not_before: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE users SET tokens_not_before = GREATEST(tokens_not_before, $3) WHERE tenant_id = $1 AND id = $2",
+    latest: Timestamp,
+) -> Result<Timestamp, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"UPDATE users
+           SET tokens_not_before = CASE
+                   WHEN tokens_not_before >= $3
+                   THEN GREATEST(tokens_not_before, LEAST(tokens_not_before + interval '1 second', $4))
+                   ELSE $3 END
+           WHERE tenant_id = $1 AND id = $2
+           RETURNING tokens_not_before AS "tokens_not_before!""#,
         user.tenant_id.uuid(),
         user.id.uuid(),
         not_before,
+        latest,
     )
-    .execute(connection)
-    .await?;
-    Ok(())
+    .fetch_one(connection)
+    .await
 }

@@ -3,6 +3,7 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use secrecy::SecretString;
+use sqlx::Connection as _;
 
 use crate::accounts::{self, NewUser, User, UserStatus};
 use crate::audit::{self, Event, EventKind};
@@ -151,7 +152,8 @@ impl Desk {
         context: &RequestContext,
         token: &SecretString,
     ) -> Result<SignedIn, LoginError> {
-        let mut transaction = self.app.pool().begin().await?;
+        let mut connection = self.app.pool().acquire().await?;
+        let mut transaction = connection.begin().await?;
         let slug = context.tenant.as_deref();
         match self
             .sessions
@@ -169,8 +171,10 @@ impl Desk {
                     let event = session_event(context, EventKind::RefreshReplayed, owner_of(&user, &session));
                     audit::record(&mut transaction, event.actor(user.id)).await?;
                 }
-                let held = rbac::held(&mut transaction, &user, context.now).await?;
                 transaction.commit().await?;
+                // Others may wait for the session, and need not wait for this too.
+                let held = rbac::held(&mut connection, &user, context.now).await?;
+                drop(connection);
                 let access = self.access_token(context, &user, &session, held).await?;
                 Ok(SignedIn::again(
                     user,

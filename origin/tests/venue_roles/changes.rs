@@ -343,6 +343,37 @@ async fn a_change_makes_older_tokens_stale_here_and_at_the_edge() {
 }
 
 #[tokio::test]
+async fn changes_within_one_second_make_also_those_tokens_stale_that_were_made_in_between() {
+    let server = server().await;
+    let owner = holder(&server, "owner@example.com", "venue-owner").await;
+    let staff = register(&server, "staff@example.com").await;
+    let (mut access, mut refresh) = (staff.access, staff.refresh);
+    for change in ["grant", "revoke", "grant"] {
+        let answer = match change {
+            "grant" => grant(&server, &owner.access, VENUE, &staff.user_id, "door-staff").await,
+            _ => revoke(&server, &owner.access, VENUE, &staff.user_id, None).await,
+        };
+        assert!(answer.status().is_success(), "{answer:?}");
+        assert_stale(me(&server, &access).await).await;
+        let body = body_of(try_refresh(&server, &refresh).await, StatusCode::OK).await;
+        access = text(&body, "/tokens/accessToken");
+        refresh = text(&body, "/tokens/refreshToken");
+        assert_eq!(me(&server, &access).await.status(), StatusCode::OK, "{change}");
+    }
+    for role in ["box-office", "venue-manager"] {
+        for _ in 0..5 {
+            give(&server, &staff.user_id, VENUE, role).await;
+            assert_done(&revoke(&server, &owner.access, VENUE, &staff.user_id, Some(role)).await);
+        }
+    }
+    let body = body_of(try_refresh(&server, &refresh).await, StatusCode::OK).await;
+    let access = text(&body, "/tokens/accessToken");
+    let ahead = claims(&access)["iat"].as_i64().unwrap() - server.clock.now().timestamp();
+    assert_eq!(ahead, 3, "however many changes there were");
+    assert_eq!(me(&server, &access).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_grant_that_changes_nothing_tells_nobody() {
     let server = server().await;
     let owner = holder(&server, "owner@example.com", "venue-owner").await;

@@ -1,5 +1,7 @@
 //! What the origin believes because the edge signed it, and what it does not believe because nobody did.
 
+use std::path::Path;
+
 use base64ct::{Base64, Encoding as _};
 use portcullis_shared::request_signature::{SignatureHeaders, SignedRequest, SigningKey, sign};
 use portcullis_tests::account::{Account, fresh_email, fresh_password, registration};
@@ -12,7 +14,12 @@ use serde_json::Value;
 
 /// The key under which the edge of the shared system signs: id and secret.
 pub(crate) fn edge_key() -> (String, Vec<u8>) {
-    let settings = settings(&state());
+    edge_key_of(&state())
+}
+
+/// The key of the system whose state is in `state_dir`.
+pub(crate) fn edge_key_of(state_dir: &Path) -> (String, Vec<u8>) {
+    let settings = settings(state_dir);
     let keys = settings
         .get("PORTCULLIS__EDGE__SIGNING_KEYS")
         .expect("the origin is told the edge's keys");
@@ -106,7 +113,7 @@ async fn a_signature_that_does_not_hold_is_refused() {
         sign(
             &request,
             &SigningKey::new(id, &[7; 32]).unwrap(),
-            "nonce-of-a-stranger",
+            &fresh_id().simple().to_string(),
             now(),
         )
     };
@@ -205,7 +212,7 @@ async fn a_signed_identity_does_not_replace_the_token() {
     let signature = sign(
         &request,
         &SigningKey::new(id, &secret).unwrap(),
-        "nonce-without-a-token",
+        &fresh_id().simple().to_string(),
         now(),
     );
     let call = account

@@ -10,14 +10,18 @@
 
 mod api;
 mod auth;
+mod canonical;
 mod chromium;
 mod cookies;
 mod edge_flood;
+mod edge_keys;
 mod edge_limits;
+mod edge_required;
 mod edge_signature;
 mod errors;
 mod flood;
 mod health;
+mod hostile;
 mod key_rotation;
 mod keys;
 mod log_secrets;

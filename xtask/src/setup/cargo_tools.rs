@@ -41,6 +41,13 @@ pub(super) const CARGO_DENY: Tool = Tool {
     binary: "cargo-deny",
 };
 
+/// Builds programs that libFuzzer drives.
+pub(super) const CARGO_FUZZ: Tool = Tool {
+    package: "cargo-fuzz",
+    version: "0.13.1",
+    binary: "cargo-fuzz",
+};
+
 impl Tool {
     /// Finds it in cargo's own record of what it installed.
     pub(super) fn check(self, workspace: &Workspace) -> Result<String, String> {

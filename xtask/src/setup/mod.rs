@@ -159,6 +159,12 @@ pub fn for_worker() -> Vec<Prerequisite> {
     WORKER.to_vec()
 }
 
+/// Everything that `fuzz` needs, beside a C++ compiler.
+#[must_use]
+pub fn for_fuzzing() -> Vec<Prerequisite> {
+    vec![Prerequisite::CargoTool(cargo_tools::CARGO_FUZZ)]
+}
+
 /// Everything that `bench` needs.
 #[must_use]
 pub fn for_bench() -> Vec<Prerequisite> {

@@ -85,6 +85,7 @@ impl Step {
             }
             Self::Workers => {
                 worker::build(run.workspace, Worker::Edge)?;
+                worker::build(run.workspace, Worker::EdgeThatPanics)?;
                 worker::build(run.workspace, Worker::Vectors)
             }
             Self::Tests => tests(run),

@@ -1,7 +1,7 @@
 //! `/api/*`: what stands between a client and an upstream. The upstream answers with what it saw.
 
-mod disguise;
 mod bodies;
+mod disguise;
 mod forwarding;
 mod identity;
 mod odd_upstream;
