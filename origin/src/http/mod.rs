@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Every answer carries `X-Request-Id` and the security headers; every refusal is a [`Problem`].
 //! - A client address or an identity is believed only under the edge's signature or from a trusted proxy.
-//! - What the edge has signed is accepted once; see [`replay`].
+//! - What the edge has signed is accepted once; see `replay`.
 //! - A body is bounded in size and in time before anything reads it.
 //! - No answer that sets a cookie may be kept by anybody on its way.
 //! - Causes are logged once, here; what a client sees names none.
