@@ -17,6 +17,28 @@ enum Segment {
     Parameter(String),
 }
 
+/// The case in which a text is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Case {
+    Same,
+    Lower,
+    Upper,
+    Swapped,
+}
+
+impl Case {
+    pub(super) const ALL: [Self; 4] = [Self::Same, Self::Lower, Self::Upper, Self::Swapped];
+
+    const fn of(self, each: char) -> char {
+        match self {
+            Self::Same => each,
+            Self::Swapped if each.is_ascii_uppercase() => each.to_ascii_lowercase(),
+            Self::Lower => each.to_ascii_lowercase(),
+            Self::Upper | Self::Swapped => each.to_ascii_uppercase(),
+        }
+    }
+}
+
 /// How the paths of one pattern lie to those of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
@@ -138,13 +160,17 @@ impl Pattern {
     }
 
     /// A path with `depth` more segments than the pattern. Where the pattern leaves a segment open, it is that of
-    /// `like`, where that is fixed there, or else `filler`.
-    pub(super) fn witness(&self, depth: usize, like: Option<&Self>, filler: &str) -> String {
+    /// `like`, in that case, where that is fixed there, or else `filler`.
+    pub(super) fn witness(&self, depth: usize, like: (Option<&Self>, Case), filler: &str) -> String {
+        let (like, case) = like;
         let mut path = String::new();
         for at in 0..self.len().saturating_add(depth) {
-            let likewise = || like.and_then(|like| like.fixed(at));
             path.push('/');
-            path.push_str(self.fixed(at).or_else(likewise).unwrap_or(filler));
+            match (self.fixed(at), like.and_then(|like| like.fixed(at))) {
+                (Some(own), _) => path.push_str(own),
+                (None, Some(likewise)) => path.extend(likewise.chars().map(|each| case.of(each))),
+                (None, None) => path.push_str(filler),
+            }
         }
         path
     }

@@ -3,7 +3,7 @@
 use portcullis_shared::revocation::FEED_PATH;
 use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
-use super::pattern::Pattern;
+use super::pattern::{Case, Pattern};
 use super::{Entry, Found, METHODS, Mistakes, Policy, Route};
 use crate::path::Target;
 
@@ -13,9 +13,10 @@ pub(crate) const EDGES_OWN_PATHS: [&str; 2] = [FEED_PATH, VENUE_ROLES_PATH];
 /// Reports every route that no request can reach, of a table whose routes do not overlap.
 ///
 /// Each is looked up as a request would be, with a path for each way in which other patterns could take it: its open
-/// segments filled with what no pattern spells out, and as any other pattern has them, in each depth that patterns
-/// tell apart, with and without a slash at the end. Where none of these comes back to it, no path does: a pattern
-/// that takes one takes every path that differs only in segments which no pattern spells out.
+/// segments filled with what no pattern spells out, and as any other pattern has them, also in another case (which
+/// only a lenient upstream takes for the same), in each depth that patterns tell apart, with and without a slash at
+/// the end. Where none of these comes back to it, no path does: a pattern that takes one takes every path that
+/// differs only in segments which no pattern spells out.
 pub(super) fn report(policy: &Policy, mistakes: &mut Mistakes) {
     let patterns = || policy.entries.iter().map(|entry| &entry.pattern);
     // Longer than every fixed segment, so that it is none of them.
@@ -24,7 +25,7 @@ pub(super) fn report(policy: &Policy, mistakes: &mut Mistakes) {
     for entry in &policy.entries {
         for route in &entry.routes {
             if !witnesses(policy, entry, deepest, &filler).any(|path| reaches(policy, route, &path)) {
-                let why = obstacle(policy, &entry.pattern.witness(0, None, &filler));
+                let why = obstacle(policy, &entry.pattern.witness(0, (None, Case::Same), &filler));
                 mistakes.add(
                     &format!("route {} ({})", route.number, route.path),
                     format_args!("can never be reached: {why}"),
@@ -42,14 +43,15 @@ fn witnesses<'p>(
 ) -> impl Iterator<Item = String> + 'p {
     let own = &entry.pattern;
     let others = std::iter::once(None).chain(policy.entries.iter().map(|entry| Some(&entry.pattern)));
+    let likes = others.flat_map(|other| Case::ALL.map(|case| (other, case)));
     let depths = if own.is_open() {
         0..=deepest.saturating_sub(own.len()).saturating_add(1)
     } else {
         0..=0
     };
-    others.flat_map(move |other| {
+    likes.flat_map(move |like| {
         depths.clone().flat_map(move |depth| {
-            let path = own.witness(depth, other, filler);
+            let path = own.witness(depth, like, filler);
             let folder = own.is_open().then(|| format!("{path}/"));
             [Some(path), folder].into_iter().flatten()
         })

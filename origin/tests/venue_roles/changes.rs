@@ -151,6 +151,7 @@ async fn a_grant_says_who_holds_what_by_whom_and_until_when() {
     let server = server().await;
     let owner = holder(&server, "owner@example.com", "venue-owner").await;
     let staff = register(&server, "staff@example.com").await;
+    server.clock.advance(TimeDelta::seconds(1));
     let first = grant(&server, &owner.access, VENUE, &staff.user_id, "door-staff").await;
     let first = body_of(first, StatusCode::CREATED).await;
     assert_eq!(first["grant"]["userId"], staff.user_id.as_str());

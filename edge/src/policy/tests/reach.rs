@@ -10,7 +10,7 @@ use crate::path::Target;
 use crate::policy::{Found, METHODS, Mistakes, Policy, reach};
 
 /// The segments of the world. `z` stands for all that no pattern spells out.
-const SEGMENTS: [&str; 4] = ["a", "A", "b", "z"];
+const SEGMENTS: [&str; 5] = ["a", "A", "b", "B", "z"];
 
 /// Every path of up to four segments, with and without a slash at the end.
 fn world() -> Vec<String> {
@@ -106,6 +106,19 @@ fn a_route_whose_every_path_has_a_second_reading_is_a_mistake() {
         {"path": "/docs/", "methods": ["POST"], "upstream": "app", "authenticated": true},
     ]);
     assert!(policy(&by_another_method).is_ok());
+}
+
+#[test]
+fn a_route_that_is_reached_by_a_spelling_of_another_case_alone_is_none() {
+    let found = policy(&json!([
+        {"path": "/A/{z}", "upstream": "app", "authenticated": true},
+        {"path": "/{x}/b/", "upstream": "app", "authenticated": true},
+        {"path": "/{x}/{z}", "upstream": "app", "public": true},
+    ]));
+    assert!(
+        found.is_ok(),
+        "/a/b/ is left, which a lenient upstream takes for /A/b"
+    );
 }
 
 #[test]
