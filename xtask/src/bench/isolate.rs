@@ -15,6 +15,7 @@ use super::{
     Plan,
     edge::DECIDE,
     feed::Entries,
+    flood::bombard,
     http::Client,
     load,
     memory::mebibytes,
@@ -32,6 +33,8 @@ use crate::{
 
 /// Distinct tokens that the isolate is shown.
 const TOKENS: usize = 10_000;
+/// How much more memory the edge may have after a second flood than after the first, in MiB.
+const MOST_GROWTH: f64 = 32.0;
 /// How often it is looked whether a contestant listens.
 const PACE: Duration = Duration::from_millis(1);
 /// How long a contestant may take until it listens.
@@ -120,6 +123,8 @@ pub(super) fn memory(workspace: &Workspace, plan: &Plan, mint: &Path) -> Result<
         let tenth = mebibytes(pid)?;
         send(plan.requests)?;
         let all = mebibytes(pid)?;
+        let flooded = hostile(&one, &stage.pool, plan.requests / 10, pid)?;
+        let flooded_again = hostile(&one, &stage.pool, plan.requests / 10, pid)?;
         let (few, many) = (plan.requests / 10, plan.requests);
         let figure = |what: &str, value| Figure::new(&format!("{name}: {what}"), value, "MiB");
         figures.extend([
@@ -127,9 +132,24 @@ pub(super) fn memory(workspace: &Workspace, plan: &Plan, mint: &Path) -> Result<
             figure(&format!("more with {TOKENS} tokens seen"), cached - idle),
             figure(&format!("more after {few} requests"), tenth - idle),
             figure(&format!("more after {many} requests"), all - idle),
+            figure(&format!("more after {few} hostile requests"), flooded - idle),
         ]);
+        let by_the_second = flooded_again - flooded;
+        let again = figure(&format!("more by {few} hostile requests again"), by_the_second);
+        figures.push(if contestant == Contestant::Edge {
+            again.below(MOST_GROWTH)
+        } else {
+            again
+        });
     }
     Ok(Row::figures("edge, resident memory of workerd", figures))
+}
+
+/// Sends so many hostile requests of every kind, and says what workerd has in memory then.
+fn hostile(one: &Running, pool: &Pool, count: usize, pid: u32) -> Result<f64> {
+    bombard(one.port, &pool.token(0)?, count);
+    interrupt::check()?;
+    mebibytes(pid)
 }
 
 /// Sends at least so many requests, each time with the next token.

@@ -1,7 +1,8 @@
 //! Memory of the Worker's runtime and of the origin while a flood goes on.
 //!
-//! `wrangler dev` runs two runtimes, one of them its own proxy, and the heaps of both grow with what passes until V8 thinks it
-//! worth while to collect. What an isolate of the edge itself comes to is the row `isolate`, in plain workerd.
+//! `wrangler dev` runs two runtimes, one of them its own proxy, and both grow by tens of KiB with each request, whatever the
+//! Worker is: one in JavaScript that answers 401 and nothing else grows as much. What a flood leaves in an isolate of the
+//! edge is the row `isolate`, in plain workerd.
 
 use std::{
     fmt::Write as _,

@@ -50,7 +50,7 @@ const SETTLED: Duration = Duration::from_mins(1);
 const LEAST: Duration = Duration::from_secs(90);
 /// How long people are alone before.
 const QUIET: Duration = Duration::from_secs(15);
-/// How much more memory a part may have at the end than when the limits had settled, in MiB.
+/// How much more memory the origin may have at the end than when the limits had settled, in MiB.
 const MOST_GROWTH: f64 = 32.0;
 
 /// What happened.
@@ -93,6 +93,34 @@ pub(super) fn row(workspace: &Workspace, plan: &Plan) -> Result<Row> {
     Ok(flood.row())
 }
 
+/// So many hostile requests of every kind, whatever the Worker answers. `good` is a token that holds.
+pub(super) fn bombard(edge: u16, good: &str, count: usize) {
+    flood(edge, good, Instant::now(), |sent| sent < count);
+}
+
+/// Hostile requests of every kind, `goes_on` for as long as it says of the number that were sent. `good` is a token that
+/// holds.
+fn flood(edge: u16, good: &str, began: Instant, goes_on: impl Fn(usize) -> bool + Sync) -> Count {
+    let sent = AtomicUsize::new(0);
+    let next = || {
+        let serial = sent.fetch_add(1, Ordering::Relaxed);
+        (goes_on(serial) && interrupt::check().is_ok()).then_some(serial)
+    };
+    thread::scope(|scope| {
+        let next = &next;
+        let lanes: Vec<_> = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| [kind; LANES])
+            .map(|kind| scope.spawn(move || hostile::lane(edge, kind, good, began, next)))
+            .collect();
+        let mut count = Count::default();
+        for lane in lanes {
+            count.add(&lane.join().unwrap_or_default());
+        }
+        count
+    })
+}
+
 impl Flood {
     fn happen(stack: &Stack, least: usize) -> Result<Self> {
         let edge = port_of(&stack.url(Part::Edge))?;
@@ -109,30 +137,21 @@ impl Flood {
         let log = stack.log_path(Part::Origin);
         let logged = fs::metadata(&log).map_or(0, |file| file.len());
         let began = Instant::now();
-        let (sent, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let hostile = |kind| {
-            hostile::lane(edge, kind, &abuser, began, || {
-                let serial = sent.fetch_add(1, Ordering::Relaxed);
-                let goes_on = serial < least || began.elapsed() < LEAST;
-                (goes_on && interrupt::check().is_ok()).then_some(serial)
-            })
-        };
+        let is_over = AtomicBool::new(false);
         let (asked, count, memory) = thread::scope(|scope| {
-            let lanes: Vec<_> = Kind::ALL
-                .into_iter()
-                .flat_map(|kind| [kind; LANES])
-                .map(|kind| scope.spawn(move || hostile(kind)))
-                .collect();
+            let hostile = scope.spawn(|| {
+                let count = flood(edge, &abuser, began, |sent| {
+                    sent < least || began.elapsed() < LEAST
+                });
+                is_over.store(true, Ordering::Relaxed);
+                count
+            });
             let is_over = &is_over;
             let watch = scope.spawn(|| Memory::watch(stack, began, || is_over.load(Ordering::Relaxed)));
             let people = &people;
             let asking =
                 scope.spawn(move || together(people, edge, began, || is_over.load(Ordering::Relaxed)));
-            let mut count = Count::default();
-            for lane in lanes {
-                count.add(&lane.join().unwrap_or_default());
-            }
-            is_over.store(true, Ordering::Relaxed);
+            let count = hostile.join().unwrap_or_default();
             let ended = "a part of the flood ended early";
             let asked = asking.join().unwrap_or_else(|_| bail!(ended));
             let memory = watch.join().unwrap_or_else(|_| bail!(ended));
@@ -203,7 +222,7 @@ impl Flood {
                     number(sign_ins().filter(|asked| !asked.is_served()).count()),
                     "sign-ins",
                 ),
-                Figure::new("memory of workerd, grown once settled", edge, "MiB").below(MOST_GROWTH),
+                Figure::new("memory of wrangler dev, grown once settled", edge, "MiB"),
                 Figure::new("memory of the origin, grown once settled", origin, "MiB").below(MOST_GROWTH),
                 Figure::new(
                     "requests that reached the origin",
