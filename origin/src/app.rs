@@ -8,11 +8,13 @@ use axum::middleware::from_fn_with_state;
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::password::PasswordRules;
 use crate::http::AppState;
 use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
 use crate::kernel::config::Config;
 use crate::kernel::db;
+use crate::kernel::http_client::HttpClientError;
 use crate::kernel::passwords::{Hasher, HasherError};
 use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
@@ -31,6 +33,7 @@ pub struct App {
     csrf: CsrfTokens,
     limiter: Limiter,
     mailer: Mailer,
+    password_rules: PasswordRules,
     sessions: Sessions,
     tokens: Tokens,
 }
@@ -50,6 +53,9 @@ pub enum StartError {
     /// The mail server's certificate could not be checked.
     #[error("mail cannot be set up")]
     Mail(#[from] MailSetupError),
+    /// Whoever knows stolen passwords cannot be asked.
+    #[error("requests about stolen passwords cannot be set up")]
+    HttpClient(#[from] HttpClientError),
     /// A key could not be derived from the master key.
     #[error("the keys of the rate limiter cannot be derived")]
     Secrets(#[from] SecretsError),
@@ -64,11 +70,12 @@ impl App {
     pub fn new(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, StartError> {
         let pool = db::connect(&config.database)?;
         let redis = Redis::connect(&config.redis)?;
-        let hasher = Hasher::new(&config.passwords)?;
+        let hasher = Hasher::new(&config.passwords.hasher)?;
         Ok(Self {
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             mailer: Mailer::new(config.mail.as_ref())?,
+            password_rules: PasswordRules::new(&config.passwords)?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
             tokens: Tokens::new(&config.tokens, pool.clone(), config.master_key.clone()),
             core: AppState::new(config, pool, redis, hasher, clock, entropy),

@@ -12,6 +12,7 @@ mod common;
 
 mod account_standing;
 mod audit;
+mod bad_input;
 mod bearer;
 mod body;
 mod boundary;
@@ -37,6 +38,7 @@ mod login;
 mod mail;
 mod migrations;
 mod overload;
+mod passwords;
 mod policy_cli;
 mod refresh;
 mod refresh_model;

@@ -1,7 +1,7 @@
 //! A person chooses another password.
 
 use crate::accounts;
-use crate::accounts::password::check_strength;
+use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::passwords::PasswordHash;
@@ -32,6 +32,7 @@ pub(super) async fn admit(
 /// Replaces the caller's password. Their other sessions end; the one that asks goes on with its next refresh.
 pub(super) async fn change(
     app: &AppState,
+    rules: &PasswordRules,
     context: &RequestContext,
     caller: &CurrentUser,
     change: PasswordChange,
@@ -40,7 +41,9 @@ pub(super) async fn change(
     if change.new.expose() == change.current.expose() {
         return Err(AccessError::PasswordUnchanged);
     }
-    check_strength(change.new.clone(), caller.user.guessable_words()).await??;
+    rules
+        .check(change.new.clone(), caller.user.guessable_words())
+        .await??;
     let new = app.hasher().hash(change.new, context.random()).await?;
 
     let user = &caller.user;

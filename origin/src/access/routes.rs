@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, put};
 use axum::{Json, Router};
 
+use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
 use crate::rate_limit::Limiter;
 use crate::tokens::{CurrentUser, Tokens};
@@ -19,6 +20,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    PasswordRules: FromRef<S>,
     Tokens: FromRef<S>,
 {
     Router::new()
@@ -62,11 +64,12 @@ async fn revoke_all(
 async fn change_password(
     State(app): State<AppState>,
     State(limiter): State<Limiter>,
+    State(rules): State<PasswordRules>,
     context: RequestContext,
     caller: CurrentUser,
     Valid(change): Valid<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     password::admit(&limiter, &app, &context, &caller).await?;
-    password::change(&app, &context, &caller, change).await?;
+    password::change(&app, &rules, &context, &caller, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@
 
 mod email;
 mod error;
+mod import;
 mod model;
 mod names;
 pub mod password;
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use error::AccountsError;
+pub use import::{AccountRecord, ImportedAccount, UnfitRecord, import};
 pub use model::{Credentials, KycStatus, NewUser, Role, StatusChange, User, UserStatus, UserView};
 pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
 
@@ -143,6 +145,16 @@ pub async fn replace_password(
     now: Timestamp,
 ) -> Result<bool, AccountsError> {
     Ok(store::replace_password(connection, user, checked, new, now).await?)
+}
+
+/// Stores another hash of the same password, unless it is no longer `checked` that is stored.
+pub async fn renew_hash(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+    renewed: &PasswordHash,
+) -> Result<(), AccountsError> {
+    Ok(store::renew_hash(connection, user, checked, renewed).await?)
 }
 
 /// How much further ahead than usual tokens may be issued for: well within the leeway of verifiers.

@@ -9,6 +9,7 @@ use crate::kernel::time::Timestamp;
 use crate::mail::Recipient;
 
 use super::email::EmailAddress;
+use super::import::ImportedAccount;
 use super::model::{Credentials, KycStatus, NewUser, Role, User, UserStatus};
 
 /// The tenant that clients call `slug`.
@@ -223,6 +224,53 @@ pub(super) async fn set_role(
         user.id.uuid(),
         role.as_str(),
         now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes an imported account, unless there is one with its address. Whether it was made.
+pub(super) async fn import_user(
+    connection: &mut PgConnection,
+    id: UserId,
+    tenant: TenantId,
+    account: &ImportedAccount,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "INSERT INTO users (id, tenant_id, email, email_verified, password_hash, first_name, last_name, phone,
+                            created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+         ON CONFLICT ON CONSTRAINT users_tenant_id_email_key DO NOTHING",
+        id.uuid(),
+        tenant.uuid(),
+        account.email.as_str(),
+        account.email_verified,
+        account.password_hash.as_ref().map(PasswordHash::expose),
+        account.first_name.as_str(),
+        account.last_name.as_str(),
+        account.phone.as_ref().map(super::names::PhoneNumber::as_str),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores another hash of the same password, unless it is no longer `checked` that is stored.
+pub(super) async fn renew_hash(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+    renewed: &PasswordHash,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET password_hash = $4 WHERE tenant_id = $1 AND id = $2 AND password_hash = $3",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        checked.expose(),
+        renewed.expose(),
     )
     .execute(connection)
     .await?;

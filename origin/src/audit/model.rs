@@ -13,6 +13,8 @@ use std::net::IpAddr;
 pub enum EventKind {
     /// An account was made.
     Registered,
+    /// An account was brought in from another service.
+    Imported,
     /// A session began.
     LoggedIn,
     /// Credentials were refused.
@@ -75,6 +77,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "registered",
+            Self::Imported => "imported",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
             Self::RefreshReplayed => "refresh_replayed",

@@ -88,7 +88,7 @@ pub(super) enum Command {
         command: TokenCommand,
     },
 
-    /// Change what accounts may do
+    /// Change what accounts may do, and bring accounts in
     Users {
         #[command(subcommand)]
         command: UsersCommand,
@@ -236,6 +236,33 @@ pub(super) enum UsersCommand {
         /// The role it is to have
         #[arg(value_enum)]
         role: RoleArgument,
+    },
+
+    /// Make accounts from the records of another service
+    ///
+    /// One JSON object a line: `email`, `passwordHash` (bcrypt or argon2id; whoever has none sets a password first),
+    /// `firstName`, `lastName`, and if there are any `emailVerified` and `phone`; the spellings `password_hash` and so on do
+    /// too. An address that has an account is passed over, so that an import that was interrupted is run again and goes on where
+    /// it stood. A line that cannot be used is reported with its number, and the others are imported; the exit code is 1
+    /// then. A hash of bcrypt is replaced by one of argon2id when its owner signs in.
+    Import {
+        /// The file; `-` for the standard input
+        file: PathBuf,
+
+        /// The tenant that the accounts are to live in, by its slug; the default tenant if absent
+        #[arg(long, value_name = "SLUG")]
+        tenant: Option<String>,
+
+        /// Only say what would be imported and which lines cannot be used
+        #[arg(long)]
+        check: bool,
+    },
+
+    /// Print a new password from the system's random source; it is kept nowhere
+    GeneratePassword {
+        /// How many characters, six random bits each
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(12..=128))]
+        length: u8,
     },
 }
 

@@ -7,6 +7,7 @@ mod arguments;
 mod clients;
 mod config;
 mod environment;
+mod import;
 mod keys;
 mod migrate;
 mod policy;
@@ -104,7 +105,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Token {
             command: TokenCommand::Explain { token, json },
         } => token::explain(load()?, token, json),
-        Command::Users { command } => users::run(load()?, command),
+        Command::Users { command } => users::run(load, command),
     }
 }
 

@@ -1,27 +1,40 @@
 //! `portcullis users …`.
 
+use secrecy::ExposeSecret as _;
+
 use crate::access::{self, ChangedRole, ChangedStatus};
+use crate::accounts::password::generate;
 use crate::accounts::{self, EmailAddress, Role, StatusChange};
 use crate::audit::{Event, EventKind};
 use crate::kernel::clock::{Clock, SystemClock};
-use crate::kernel::config::Config;
+use crate::kernel::config::{Config, ConfigErrors};
 use crate::kernel::db::{self, Pool};
 use crate::kernel::ids::TenantId;
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::Timestamp;
 
 use super::arguments::{RoleArgument, UserArguments, UsersCommand};
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, import, say};
 
-/// Changes one account.
-pub(super) fn run(config: Config, command: UsersCommand) -> Result<(), CliError> {
+/// Does what was asked. `load` reads the configuration, which not all of the commands need.
+pub(super) fn run(
+    load: impl FnOnce() -> Result<Config, ConfigErrors>,
+    command: UsersCommand,
+) -> Result<(), CliError> {
     block_on(async move {
         match command {
-            UsersCommand::Lock(user) => change_status(&config, &user, StatusChange::Lock).await,
-            UsersCommand::Unlock(user) => change_status(&config, &user, StatusChange::Unlock).await,
-            UsersCommand::Disable(user) => change_status(&config, &user, StatusChange::Disable).await,
-            UsersCommand::Enable(user) => change_status(&config, &user, StatusChange::Enable).await,
-            UsersCommand::Role { user, role } => change_role(&config, &user, role.into()).await,
+            UsersCommand::Lock(user) => change_status(&load()?, &user, StatusChange::Lock).await,
+            UsersCommand::Unlock(user) => change_status(&load()?, &user, StatusChange::Unlock).await,
+            UsersCommand::Disable(user) => change_status(&load()?, &user, StatusChange::Disable).await,
+            UsersCommand::Enable(user) => change_status(&load()?, &user, StatusChange::Enable).await,
+            UsersCommand::Role { user, role } => change_role(&load()?, &user, role.into()).await,
+            UsersCommand::Import { file, tenant, check } => {
+                import::run(&load()?, &file, tenant.as_deref(), check).await
+            }
+            UsersCommand::GeneratePassword { length } => {
+                say(generate(&SystemEntropy, length.into()).expose_secret());
+                Ok(())
+            }
         }
     })
 }

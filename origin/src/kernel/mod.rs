@@ -1,7 +1,7 @@
 //! What every room stands on: configuration, identifiers, time, randomness, secrets, passwords, connections.
 //!
 //! Invariants:
-//! - Nothing here knows HTTP, and nothing here imports another room.
+//! - Nothing here serves HTTP, and nothing here imports another room.
 //! - Secrets have a redacted `Debug`, no `Serialize`, and are wiped when dropped.
 //! - Time and randomness are handed in ([`clock`], [`random`]).
 
@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod explanation;
+pub mod http_client;
 pub mod ids;
 pub mod logging;
 pub mod outage;

@@ -2,7 +2,6 @@
 
 use secrecy::SecretString;
 
-use crate::accounts::password::check_strength;
 use crate::accounts::{EmailAddress, NewUser};
 use crate::http::{Problem, RequestContext};
 use crate::rate_limit::{Quota, client_key};
@@ -14,7 +13,7 @@ use super::error::LoginError;
 const FIVE_MINUTES: u32 = 300;
 
 impl Desk {
-    /// Checks whether the chosen password is strong enough, and then counts the registration against the limits of
+    /// Checks whether the chosen password is good enough, and then counts the registration against the limits of
     /// its client: who has to think of a better password has not registered yet. Such attempts have a limit of
     /// their own, as many in a minute as registrations in an hour.
     pub(super) async fn admit_registration(
@@ -28,7 +27,8 @@ impl Desk {
         self.limiter
             .enforce(context, "register-attempt", &client, attempts)
             .await?;
-        check_strength(new.password.clone(), new.guessable_words())
+        self.password_rules
+            .check(new.password.clone(), new.guessable_words())
             .await
             .map_err(LoginError::from)?
             .map_err(LoginError::from)?;

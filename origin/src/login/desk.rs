@@ -5,11 +5,13 @@ use axum::http::request::Parts;
 use secrecy::SecretString;
 use sqlx::Connection as _;
 
+use crate::accounts::password::PasswordRules;
 use crate::accounts::{self, NewUser, User, UserStatus};
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
+use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
@@ -27,6 +29,7 @@ pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
     mailer: Mailer,
+    pub(super) password_rules: PasswordRules,
     pub(super) sessions: Sessions,
     tokens: Tokens,
 }
@@ -37,6 +40,7 @@ where
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
     Mailer: FromRef<S>,
+    PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
     Tokens: FromRef<S>,
 {
@@ -47,6 +51,7 @@ where
             app: AppState::from_ref(state),
             limiter: Limiter::from_ref(state),
             mailer: Mailer::from_ref(state),
+            password_rules: PasswordRules::from_ref(state),
             sessions: Sessions::from_ref(state),
             tokens: Tokens::from_ref(state),
         })
@@ -111,7 +116,11 @@ impl Desk {
             Some(credentials) => (Some(credentials.user), credentials.password_hash),
             None => (None, None),
         };
-        let matches = self.app.hasher().verify(login.password, hash.as_ref()).await?;
+        let matches = self
+            .app
+            .hasher()
+            .verify(login.password.clone(), hash.as_ref())
+            .await?;
         let (Some(user), Some(hash), true) = (user, hash, matches) else {
             return self
                 .refuse(context, tenant, known, LoginError::InvalidCredentials)
@@ -131,6 +140,7 @@ impl Desk {
             }
         }
 
+        let renewed = self.renewed_hash(context, login.password, &hash).await;
         let mut transaction = self.app.pool().begin().await?;
         let noted =
             accounts::record_login(&mut transaction, user, &hash, context.now, context.client_ip).await?;
@@ -140,6 +150,9 @@ impl Desk {
                 .refuse(context, tenant, known, LoginError::InvalidCredentials)
                 .await;
         };
+        if let Some(renewed) = renewed {
+            accounts::renew_hash(&mut transaction, &user, &hash, &renewed).await?;
+        }
         let opened = self.open_session(&mut transaction, context, &user).await?;
         let held = rbac::held(&mut transaction, &user, context.now).await?;
         transaction.commit().await?;
@@ -255,6 +268,21 @@ impl Desk {
         let event = session_event(context, EventKind::LoggedIn, owner_of(user, &opened.session));
         audit::record(transaction, event.actor(user.id)).await?;
         Ok(opened)
+    }
+
+    /// A fresh hash of a password that has just been found to match, where what is stored is outdated. A server that is too busy
+    /// for it does it at another sign-in.
+    async fn renewed_hash(
+        &self,
+        context: &RequestContext,
+        password: Password,
+        stored: &PasswordHash,
+    ) -> Option<PasswordHash> {
+        let hasher = self.app.hasher();
+        if !hasher.is_outdated(&password, stored).ok()? {
+            return None;
+        }
+        hasher.hash(password, context.random()).await.ok()
     }
 
     async fn welcome(

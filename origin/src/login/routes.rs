@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
@@ -23,6 +24,7 @@ where
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
     Mailer: FromRef<S>,
+    PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
     Tokens: FromRef<S>,
 {

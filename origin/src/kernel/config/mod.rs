@@ -6,6 +6,7 @@
 //! - What is read here is valid: no other room checks a setting again.
 
 mod mail;
+mod passwords;
 mod reader;
 mod secret;
 mod sections;
@@ -27,8 +28,8 @@ use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
+pub use passwords::{BreachesConfig, PasswordsConfig};
 
-use super::passwords::HasherConfig;
 use super::secret_digest::SecretDigest;
 use super::secrets::MasterKey;
 use super::time::TimeDelta;
@@ -56,7 +57,7 @@ pub struct Config {
     /// not on the loopback interface; false by default where it is.
     pub edge_required: bool,
     /// `[passwords]`
-    pub passwords: HasherConfig,
+    pub passwords: PasswordsConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.

@@ -12,10 +12,9 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, RedisConfig,
-    TokensConfig, secret, service_clients,
+    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig,
+    RedisConfig, TokensConfig, secret, service_clients,
 };
-use crate::kernel::passwords::HasherConfig;
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
 
@@ -35,7 +34,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let tokens = TokensConfig::read(tokens, mistakes);
     let (master_key, old_master_key_ids) = read_master_key(secrets, mistakes).unzip();
     let (edge_keys, edge_required) = read_edge(edge, &http, mistakes);
-    let passwords = read_passwords(passwords, mistakes);
+    let passwords = PasswordsConfig::read(passwords, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
@@ -237,21 +236,6 @@ fn read_edge((name, settings): Found, http: &HttpConfig, mistakes: &mut Mistakes
     }
     section.finish();
     (keys, required.unwrap_or(false))
-}
-
-fn read_passwords((name, settings): Found, mistakes: &mut Mistakes) -> HasherConfig {
-    let cores =
-        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    let mut section = Section::new(name, settings, mistakes);
-    let config = HasherConfig {
-        memory_kib: section.number("memory_kib", 65_536, 8_192..=1_048_576),
-        iterations: section.number("iterations", 3, 1..=64),
-        parallelism: section.number("parallelism", 4, 1..=64),
-        permits: section.number("permits", cores.clamp(1, 256), 1..=256),
-        queue: section.number("queue", 64, 0..=10_000),
-    };
-    section.finish();
-    config
 }
 
 impl LimitsConfig {

@@ -57,7 +57,8 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(config.tokens.refresh_absolute, TimeDelta::days(90));
     assert_eq!(config.tokens.refresh_replay, TimeDelta::seconds(60));
     assert_eq!(config.tokens.rotation, Some(TimeDelta::days(90)));
-    let passwords = config.passwords;
+    assert!(!config.passwords.composition && config.passwords.breaches.is_none());
+    let passwords = config.passwords.hasher;
     assert_eq!(
         (passwords.memory_kib, passwords.iterations, passwords.parallelism),
         (65_536, 3, 4)

@@ -1,4 +1,5 @@
-//! Password hashing: argon2id (RFC 9106), in a bounded queue.
+//! Password hashing: argon2id (RFC 9106), in a bounded queue. Hashes of bcrypt, which imported accounts come with, are
+//! verified as well.
 //!
 //! Invariants:
 //! - At most `permits` hashes run at once, each in `memory_kib` of memory (a hash that was stored under another
@@ -6,13 +7,14 @@
 //!   once, so that a flood costs neither memory nor time.
 //! - The memory of a hash is wiped before it is used again or given back.
 //! - A password is in Unicode normal form C before it is hashed, whoever made it.
-//! - Checking a password against no hash costs what checking it against one costs.
+//! - Checking a password against no hash costs what checking it against one of argon2id costs.
 //!
 //! The lanes of one hash run one after another, on the thread that holds the permit: with a permit for each core
 //! that does more hashes in a second than sharing each among all cores. The decision record on the arrangement
 //! of argon2 has the numbers.
 
 mod arenas;
+mod bcrypt;
 mod phc;
 
 use std::fmt;
@@ -23,6 +25,7 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 use arenas::Arenas;
+use bcrypt::Bcrypt;
 use phc::Phc;
 
 /// Cost of a hash, and how many there may be.
@@ -64,7 +67,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password hash as it is stored: a PHC string such as `$argon2id$v=19$m=65536,t=3,p=4$…`.
+/// A password hash as it is stored: a PHC string such as `$argon2id$v=19$m=65536,t=3,p=4$…`, or one of bcrypt, `$2b$10$…`.
 #[derive(Clone)]
 pub struct PasswordHash(SecretString);
 
@@ -75,7 +78,14 @@ impl PasswordHash {
         Self(SecretString::from(text))
     }
 
-    /// The PHC string, to be stored.
+    /// A hash that was made elsewhere, provided that a password can be checked against it.
+    pub fn from_elsewhere(text: String) -> Result<Self, HasherError> {
+        let hash = Self::from_stored(text);
+        Stored::parse(&hash)?;
+        Ok(hash)
+    }
+
+    /// The text, to be stored.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -85,6 +95,29 @@ impl PasswordHash {
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PasswordHash(redacted)")
+    }
+}
+
+/// A stored hash, taken apart.
+enum Stored {
+    Argon2id(Phc),
+    Bcrypt(Bcrypt),
+}
+
+impl Stored {
+    fn parse(hash: &PasswordHash) -> Result<Self, HasherError> {
+        if Bcrypt::claims(hash) {
+            Bcrypt::parse(hash).map(Self::Bcrypt)
+        } else {
+            Phc::parse(hash).map(Self::Argon2id)
+        }
+    }
+
+    fn matches(&self, password: &Password, arenas: &Arenas) -> Result<bool, HasherError> {
+        match self {
+            Self::Argon2id(phc) => Ok(arenas.compute(phc, password.expose())?.matches(&phc.tag)),
+            Self::Bcrypt(bcrypt) => bcrypt.matches(password.expose()),
+        }
     }
 }
 
@@ -148,12 +181,22 @@ impl Hasher {
     /// Whether the password is that of the hash. Without a hash the answer is no, after the same work.
     pub async fn verify(&self, password: Password, hash: Option<&PasswordHash>) -> Result<bool, HasherError> {
         let known = hash.is_some();
-        let phc = Phc::parse(hash.unwrap_or(&self.inner.nobody))?;
-        self.run(move |inner| {
-            let tag = inner.arenas.compute(&phc, password.expose())?;
-            Ok(tag.matches(&phc.tag) && known)
+        let stored = Stored::parse(hash.unwrap_or(&self.inner.nobody))?;
+        self.run(move |inner| Ok(stored.matches(&password, &inner.arenas)? && known))
+            .await
+    }
+
+    /// Whether a hash that this password matches should be replaced by a fresh one: it is one of bcrypt, or costs less
+    /// memory or fewer passes than is configured now. One that costs more is left as it is. So is one of bcrypt for a
+    /// password that is too long for it: whatever was typed after its 72nd byte would become the password.
+    pub fn is_outdated(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HasherError> {
+        let config = &self.inner.config;
+        Ok(match Stored::parse(hash)? {
+            Stored::Argon2id(phc) => {
+                phc.params.m_cost() < config.memory_kib || phc.params.t_cost() < config.iterations
+            }
+            Stored::Bcrypt(_) => Bcrypt::sees_all_of(password.expose()),
         })
-        .await
     }
 
     async fn run<T: Send + 'static>(

@@ -1,4 +1,4 @@
-//! What a new password must be (NIST SP 800-63B-4 §3.1.1: length and strength, no rules of composition).
+//! How hard a password is to guess, by zxcvbn.
 //!
 //! Estimating the strength of a text that was made for the purpose takes a hundred times as long as that of an
 //! ordinary one. So it is done for a bounded part of the password, for one password at a time, and away from the
@@ -6,16 +6,13 @@
 
 use std::borrow::Cow;
 
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
 use crate::kernel::passwords::{HasherError, Password};
 
-/// Code points in NFC.
-pub const MIN_LENGTH: usize = 12;
-/// Code points in NFC.
-pub const MAX_LENGTH: usize = 128;
+use super::UnfitPassword;
+
 /// How much of either end of a password is looked at. A password that is strong in one part is strong.
 const ESTIMATED_LENGTH: usize = 32;
 
@@ -24,51 +21,9 @@ static PLACES: Semaphore = Semaphore::const_new(64);
 /// Estimates that may run.
 static RUNNING: Semaphore = Semaphore::const_new(1);
 
-/// Why a text may not become a password. The `Display` text is written for the person who chose it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnfitPassword {
-    /// Fewer than [`MIN_LENGTH`] code points.
-    #[error("must have at least {MIN_LENGTH} characters")]
-    TooShort,
-    /// More than [`MAX_LENGTH`] code points.
-    #[error("must have at most {MAX_LENGTH} characters")]
-    TooLong,
-    /// Less than score 3 of 4 by zxcvbn: below 10⁸ guesses. Holds what to do about it.
-    #[error("is too easy to guess. {0}")]
-    TooWeak(String),
-}
-
-impl UnfitPassword {
-    /// What is wrong, for the person who chose the password.
-    #[must_use]
-    pub fn message(&self) -> String {
-        format!("The password {self}")
-    }
-
-    /// The code in an answer's `errors`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::TooWeak(_) => "too_weak",
-        }
-    }
-}
-
-/// Tries a text against the rules about length, which cost nothing.
-pub fn check_length(text: &SecretString) -> Result<Password, UnfitPassword> {
-    let password = Password::new(text);
-    match password.expose().chars().count() {
-        ..MIN_LENGTH => Err(UnfitPassword::TooShort),
-        MIN_LENGTH..=MAX_LENGTH => Ok(password),
-        _ => Err(UnfitPassword::TooLong),
-    }
-}
-
-/// Tries a password against the rule about strength, in its turn. `words` are those that a guesser who knows the
+/// Tries a password against the rule, in its turn. `words` are those that a guesser who knows the
 /// account would try first. The outer error is that there was no turn to be had.
-pub async fn check_strength(
+pub(super) async fn check(
     password: Password,
     words: Vec<String>,
 ) -> Result<Result<(), UnfitPassword>, HasherError> {
@@ -127,6 +82,7 @@ fn without_words<'p>(password: &'p str, words: &[String]) -> Cow<'p, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::check_length;
     use super::*;
 
     fn try_password(text: &str) -> Result<Password, UnfitPassword> {
@@ -235,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_estimate_runs_at_a_time_and_no_more_than_so_many_wait() {
-        let attempt = || check_strength(Password::new(&"kV9#mQ2$wX7!".to_owned().into()), Vec::new());
+        let attempt = || check(Password::new(&"kV9#mQ2$wX7!".to_owned().into()), Vec::new());
         assert_eq!(attempt().await.unwrap(), Ok(()));
         let all = PLACES.acquire_many(64).await.unwrap();
         assert!(matches!(attempt().await, Err(HasherError::Overloaded)));
