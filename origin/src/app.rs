@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::password::PasswordRules;
@@ -13,18 +14,20 @@ use crate::http::AppState;
 use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
 use crate::kernel::config::Config;
-use crate::kernel::db;
+use crate::kernel::db::{self, PgConnection};
 use crate::kernel::http_client::HttpClientError;
+use crate::kernel::ids::{TenantId, TicketId, UserId};
 use crate::kernel::passwords::{Hasher, HasherError};
 use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
 use crate::kernel::secrets::SecretsError;
 use crate::kernel::time::Timestamp;
-use crate::mail::{Letter, MailSetupError, Mailer};
+use crate::mail::{Errand, Letter, MailSetupError, Mailer, Recipient, Registry};
 use crate::rate_limit::Limiter;
+use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
-use crate::{access, accounts, clients, feed, http, login, permissions, rbac, revocations, tokens};
+use crate::{access, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations, tokens};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -35,6 +38,7 @@ pub struct App {
     mailer: Mailer,
     password_rules: PasswordRules,
     sessions: Sessions,
+    tickets: Tickets,
     tokens: Tokens,
 }
 
@@ -57,7 +61,7 @@ pub enum StartError {
     #[error("requests about stolen passwords cannot be set up")]
     HttpClient(#[from] HttpClientError),
     /// A key could not be derived from the master key.
-    #[error("the keys of the rate limiter cannot be derived")]
+    #[error("keys cannot be derived from the master key")]
     Secrets(#[from] SecretsError),
     /// There is no key for CSRF tokens.
     #[error("the key of CSRF tokens cannot be made")]
@@ -77,6 +81,7 @@ impl App {
             mailer: Mailer::new(config.mail.as_ref())?,
             password_rules: PasswordRules::new(&config.passwords)?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
+            tickets: Tickets::new(&config)?,
             tokens: Tokens::new(&config.tokens, pool.clone(), config.master_key.clone()),
             core: AppState::new(config, pool, redis, hasher, clock, entropy),
         })
@@ -115,6 +120,7 @@ impl App {
             .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
+            .merge(recovery::router::<Self>())
             .merge(login::router::<Self>());
         let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
         http::application(guarded, self.clone())
@@ -134,14 +140,36 @@ impl App {
                 "*/10 * * * *",
                 purge_expired_venue_roles,
             )
+            .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
-            jobs.task(send_letter)
+            jobs.task(send_letter).task(answer_reset_request)
         } else {
             jobs
         };
         jobs.run(self.core.pool().clone(), stop).await;
+    }
+}
+
+/// Letters ask the rooms that own what they are about.
+impl Registry for App {
+    fn recipient<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        tenant: TenantId,
+        user: UserId,
+    ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>> {
+        async move { Ok(accounts::find_recipient(connection, tenant, user).await?) }.boxed()
+    }
+
+    fn errand<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        ticket: TicketId,
+        now: Timestamp,
+    ) -> BoxFuture<'c, Result<Option<Errand>, JobError>> {
+        async move { Ok(self.tickets.errand(connection, ticket, now).await?) }.boxed()
     }
 }
 
@@ -151,11 +179,17 @@ async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobErro
 }
 
 async fn send_letter(app: App, now: Timestamp, letter: Letter) -> Result<(), JobError> {
-    app.mailer
-        .send(app.core.pool(), letter, now, |connection, tenant, user| {
-            accounts::find_recipient(connection, tenant, user).boxed()
-        })
-        .await
+    app.mailer.send(app.core.pool(), letter, now, &app).await
+}
+
+async fn answer_reset_request(app: App, now: Timestamp, task: ResetRequested) -> Result<(), JobError> {
+    let entropy = app.core.entropy();
+    recovery::answer_request(app.core.pool(), &app.tickets, &app.mailer, task, now, &*entropy).await
+}
+
+async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(recovery::purge_expired(&mut connection, now).await?)
 }
 
 async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobError> {

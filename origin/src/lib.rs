@@ -19,6 +19,7 @@ pub mod mail;
 pub mod permissions;
 pub mod rate_limit;
 pub mod rbac;
+pub mod recovery;
 pub mod revocations;
 pub mod sessions;
 pub mod tokens;

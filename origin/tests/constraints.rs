@@ -14,6 +14,11 @@ INSERT INTO users (id, tenant_id, email, first_name, last_name, created_at, upda
     ('00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-00000000000b', 'ada@example.com', 'A', 'L', 'epoch', 'epoch');
 INSERT INTO secret_keys VALUES
     ('00000000-0000-0000-0000-0000000000c1', 'refresh_token', 'active', '\\x00', '1', 'epoch');
+INSERT INTO tickets VALUES
+    ('00000000-0000-0000-0000-0000000000ca', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', 'verify_email', 'a@example.com', decode(repeat('ab', 32), 'hex'), 'epoch', 'now');
+INSERT INTO reset_requests VALUES
+    ('00000000-0000-0000-0000-0000000000cb', '00000000-0000-0000-0000-000000000001', 'a@example.com', 'epoch');
 INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at, activated_at)
     VALUES ('first', 'active', decode(repeat('ff', 256), 'hex'), '\\x010001', '\\x00', '1', 'epoch', 'epoch');
 INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at, rotated_at, last_active_at,
@@ -52,6 +57,7 @@ fn cases() -> Vec<Case> {
         events(),
         revocations(),
         venue_roles(),
+        recovery(),
     ]
     .concat()
 }
@@ -354,6 +360,44 @@ fn venue_roles() -> Vec<Case> {
             roles("granted_by = user_id"),
         ),
         ("venue_roles_expires_at_check", roles("expires_at = granted_at")),
+    ]
+}
+
+/// `tickets` and `reset_requests`.
+fn recovery() -> Vec<Case> {
+    let tickets = |set: &str| format!("UPDATE tickets SET {set}");
+    let other = |columns: &str| {
+        format!("INSERT INTO tickets SELECT {columns}, email, digest, issued_at, expires_at FROM tickets")
+    };
+    vec![
+        ("tickets_pkey", other("id, tenant_id, user_id, 'reset_password'")),
+        (
+            "tickets_tenant_id_user_id_purpose_key",
+            other("gen_random_uuid(), tenant_id, user_id, purpose"),
+        ),
+        (
+            "tickets_digest_key",
+            other("gen_random_uuid(), tenant_id, user_id, 'reset_password'"),
+        ),
+        (
+            "tickets_user_id_fkey",
+            tickets("user_id = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        ("tickets_purpose_check", tickets("purpose = 'login'")),
+        ("tickets_digest_length_check", tickets("digest = '\\x00'")),
+        ("tickets_expires_at_check", tickets("expires_at = issued_at")),
+        (
+            "reset_requests_pkey",
+            "INSERT INTO reset_requests SELECT * FROM reset_requests".to_owned(),
+        ),
+        (
+            "reset_requests_tenant_id_fkey",
+            "UPDATE reset_requests SET tenant_id = gen_random_uuid()".to_owned(),
+        ),
+        (
+            "reset_requests_email_length_check",
+            "UPDATE reset_requests SET email = 'a@'".to_owned(),
+        ),
     ]
 }
 

@@ -26,6 +26,8 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "DEFAULT_PER_MINUTE",
         "REFRESH_PER_MINUTE_SESSION",
         "PASSWORD_CHECKS_PER_15_MINUTES",
+        "RESET_MAILS_PER_HOUR",
+        "VERIFICATION_MAILS_PER_HOUR",
     ] {
         settings.insert(format!("PORTCULLIS__LIMITS__{limit}"), "100000".into());
     }

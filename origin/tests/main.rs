@@ -40,6 +40,7 @@ mod migrations;
 mod overload;
 mod passwords;
 mod policy_cli;
+mod recovery;
 mod refresh;
 mod refresh_model;
 mod refresh_races;

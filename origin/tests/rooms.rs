@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["sessions", "rbac"],
     &["tokens"],
-    &["access", "clients", "feed", "permissions"],
+    &["access", "clients", "feed", "permissions", "recovery"],
     &["login"],
     &["app"],
     &["cli"],

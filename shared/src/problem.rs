@@ -60,6 +60,8 @@ catalogue! {
     AmbiguousCredentials = "ambiguous_credentials", 400, "The request carries more than one credential";
     /// The new password is the current one.
     PasswordUnchanged = "password_unchanged", 400, "The new password is the current one";
+    /// The link of a mail was used, has expired, or was followed by a newer one.
+    InvalidOrExpiredToken = "invalid_or_expired_token", 400, "The link is not valid any more";
     /// `X-Tenant` names no tenant.
     UnknownTenant = "unknown_tenant", 400, "The tenant does not exist";
     /// No access token, or not a good one.
@@ -90,6 +92,8 @@ catalogue! {
     RequestTimeout = "request_timeout", 408, "The request took too long to arrive";
     /// An account with this address exists.
     EmailTaken = "email_taken", 409, "The email address is taken";
+    /// The address of the account is verified.
+    AlreadyVerified = "already_verified", 409, "The email address is verified already";
     /// A body of undeclared length, where there is a limit.
     LengthRequired = "length_required", 411, "The length of the body has to be declared";
     /// A venue would be left without an owner.

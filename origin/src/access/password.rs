@@ -5,6 +5,7 @@ use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::passwords::PasswordHash;
+use crate::mail::{Letter, Mailer};
 use crate::rate_limit::{Limiter, Quota};
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::CurrentUser;
@@ -33,6 +34,7 @@ pub(super) async fn admit(
 pub(super) async fn change(
     app: &AppState,
     rules: &PasswordRules,
+    mailer: &Mailer,
     context: &RequestContext,
     caller: &CurrentUser,
     change: PasswordChange,
@@ -58,7 +60,9 @@ pub(super) async fn change(
         .tenant(user.tenant_id)
         .subject(user.id)
         .session(caller.session.id);
+    let letter = Letter::PasswordChanged { event: changed.id() };
     audit::record(&mut transaction, changed).await?;
+    mailer.enqueue(&mut transaction, letter).await?;
     sessions::revoke_all_but(
         &mut transaction,
         user,

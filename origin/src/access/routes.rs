@@ -7,6 +7,7 @@ use axum::{Json, Router};
 
 use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
+use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
 use crate::tokens::{CurrentUser, Tokens};
 
@@ -20,6 +21,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Tokens: FromRef<S>,
 {
@@ -64,12 +66,13 @@ async fn revoke_all(
 async fn change_password(
     State(app): State<AppState>,
     State(limiter): State<Limiter>,
+    State(mailer): State<Mailer>,
     State(rules): State<PasswordRules>,
     context: RequestContext,
     caller: CurrentUser,
     Valid(change): Valid<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     password::admit(&limiter, &app, &context, &caller).await?;
-    password::change(&app, &rules, &context, &caller, change).await?;
+    password::change(&app, &rules, &mailer, &context, &caller, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -15,16 +15,7 @@ pub enum AccountsError {
     UnknownTenant,
     /// Postgres did not do what it was asked.
     #[error("the account store failed")]
-    Database(#[source] sqlx::Error),
-}
-
-impl From<sqlx::Error> for AccountsError {
-    fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(|error| error.constraint()) {
-            Some("users_tenant_id_email_key") => Self::EmailTaken,
-            _ => Self::Database(error),
-        }
-    }
+    Database(#[from] sqlx::Error),
 }
 
 impl From<AccountsError> for Problem {

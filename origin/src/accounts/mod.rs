@@ -65,7 +65,8 @@ pub async fn find_password(
     Ok(store::find_password(connection, user).await?)
 }
 
-/// Makes an account that is signed in to, from `ip`, at once. Belongs in the transaction that opens its session.
+/// Makes an account. With `ip` it is signed in to from there at once, and this belongs in the transaction that opens its session.
+/// `None`: the tenant has an account with this address, or had one that is not purged yet.
 pub async fn create(
     connection: &mut PgConnection,
     id: UserId,
@@ -73,8 +74,8 @@ pub async fn create(
     new: &NewUser,
     hash: &PasswordHash,
     now: Timestamp,
-    ip: IpAddr,
-) -> Result<User, AccountsError> {
+    ip: Option<IpAddr>,
+) -> Result<Option<User>, AccountsError> {
     Ok(store::insert_user(connection, id, tenant, new, hash, now, ip).await?)
 }
 
@@ -93,6 +94,35 @@ pub async fn record_login(
         last_login_at: Some(now),
         ..user
     }))
+}
+
+/// The account with this identifier, as it is now.
+pub async fn find(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<Option<User>, AccountsError> {
+    Ok(store::find_user(connection, tenant, id).await?)
+}
+
+/// Notes of an account that the caller has locked that its address is its holder's. Whether that is news.
+pub async fn confirm_email(
+    connection: &mut PgConnection,
+    user: &User,
+    now: Timestamp,
+) -> Result<bool, AccountsError> {
+    Ok(store::confirm_email(connection, user, now).await?)
+}
+
+/// Gives an account that the caller has locked another password, whatever it had. Its sessions and tokens are the caller's to
+/// end.
+pub async fn set_password(
+    connection: &mut PgConnection,
+    user: &User,
+    new: &PasswordHash,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    Ok(store::set_password(connection, user, new, now).await?)
 }
 
 /// The account with this address in this tenant, its row locked until the transaction ends: changes of one account,

@@ -90,13 +90,14 @@ pub(super) async fn insert_user(
     new: &NewUser,
     hash: &PasswordHash,
     now: Timestamp,
-    ip: IpAddr,
-) -> Result<User, sqlx::Error> {
+    ip: Option<IpAddr>,
+) -> Result<Option<User>, sqlx::Error> {
     sqlx::query_as!(
         User,
         r#"INSERT INTO users (id, tenant_id, email, password_hash, first_name, last_name, phone,
                               created_at, updated_at, last_login_at, last_login_ip)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, CASE WHEN $9::inet IS NOT NULL THEN $8::timestamptz END, $9)
+           ON CONFLICT ON CONSTRAINT users_tenant_id_email_key DO NOTHING
            RETURNING id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified,
                      first_name, last_name, phone, phone_verified, role AS "role: Role",
                      status AS "status: UserStatus", kyc_status AS "kyc_status: KycStatus", kyc_level,
@@ -109,9 +110,9 @@ pub(super) async fn insert_user(
         new.last_name.as_str(),
         new.phone.as_ref().map(super::names::PhoneNumber::as_str),
         now,
-        ip as IpAddr,
+        ip as Option<IpAddr>,
     )
-    .fetch_one(connection)
+    .fetch_optional(connection)
     .await
 }
 
@@ -151,6 +152,61 @@ pub(super) async fn find_password(
     .fetch_optional(connection)
     .await?;
     Ok(hash.flatten().map(PasswordHash::from_stored))
+}
+
+/// The account with this identifier.
+pub(super) async fn find_user(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    id: UserId,
+) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as!(
+        User,
+        r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
+                  last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+           FROM users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
+        tenant.uuid(),
+        id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Notes that the address of an account is its holder's. Whether that is news.
+pub(super) async fn confirm_email(
+    connection: &mut PgConnection,
+    user: &User,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE users SET email_verified = true, updated_at = $3 WHERE tenant_id = $1 AND id = $2 AND NOT email_verified",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Gives an account another password, whatever it had.
+pub(super) async fn set_password(
+    connection: &mut PgConnection,
+    user: &User,
+    new: &PasswordHash,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET password_hash = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        new.expose(),
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The account with this address, its row locked until the transaction ends.

@@ -33,6 +33,16 @@ pub enum EventKind {
     SessionRevoked,
     /// Several sessions of one account were ended at once.
     SessionsRevoked,
+    /// Somebody has tried to register with the address of an account, and was not told of it.
+    RegistrationRepeated,
+    /// An account's holder has shown that its address is theirs.
+    EmailVerified,
+    /// Somebody has asked for a new password; whether there is such an account was not looked at.
+    PasswordResetRequested,
+    /// An account was sent a link to choose a new password by.
+    PasswordResetOffered,
+    /// A password was replaced by who had such a link.
+    PasswordReset,
     /// A password was replaced by its owner.
     PasswordChanged,
     /// Somebody who is signed in did not know the password of the account.
@@ -87,6 +97,11 @@ impl EventKind {
             Self::ClientRefused => "client_refused",
             Self::SessionRevoked => "session_revoked",
             Self::SessionsRevoked => "sessions_revoked",
+            Self::RegistrationRepeated => "registration_repeated",
+            Self::EmailVerified => "email_verified",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordResetOffered => "password_reset_offered",
+            Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::PasswordRefused => "password_refused",
             Self::AccountLocked => "account_locked",

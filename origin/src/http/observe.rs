@@ -98,11 +98,12 @@ fn exceeds_header_limits(headers: &HeaderMap) -> bool {
 fn is_bare_refusal(response: &Response) -> bool {
     let status = response.status();
     let refusal = status.is_client_error() || status.is_server_error();
-    let json = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().ends_with(b"json"));
-    refusal && !json
+    // What handlers refuse with is a document; pages are for people.
+    let is_document = response.headers().get(CONTENT_TYPE).is_some_and(|content_type| {
+        let content_type = content_type.as_bytes();
+        content_type.ends_with(b"json") || content_type.starts_with(b"text/html")
+    });
+    refusal && !is_document
 }
 
 fn log_cause(problem: &Problem) {

@@ -90,6 +90,10 @@ ids! {
     VenueId;
     /// A role that somebody was granted at a venue.
     GrantId;
+    /// What the link of a mail is for.
+    TicketId;
+    /// Somebody's wish for a new password, before it is known whose.
+    ResetRequestId;
 }
 
 #[cfg(test)]

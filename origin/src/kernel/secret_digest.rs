@@ -28,6 +28,12 @@ impl SecretDigest {
         Self(bytes)
     }
 
+    /// The 32 bytes, to be looked up by.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; SHA256_OUTPUT_LEN] {
+        self.0
+    }
+
     /// Reads 64 hexadecimal digits, in either case.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::Connection as _;
 
 use crate::accounts::password::PasswordRules;
-use crate::accounts::{self, NewUser, User, UserStatus};
+use crate::accounts::{self, User, UserStatus};
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
@@ -15,6 +15,7 @@ use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
+use crate::recovery::Tickets;
 use crate::sessions::{
     self, Accepted, Authentication, ChainOwner, NewSession, Opened, Presented, RevocationReason, Session,
     Sessions,
@@ -28,9 +29,10 @@ use super::model::{PasswordLogin, SignedIn};
 pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
-    mailer: Mailer,
+    pub(super) mailer: Mailer,
     pub(super) password_rules: PasswordRules,
     pub(super) sessions: Sessions,
+    pub(super) tickets: Tickets,
     tokens: Tokens,
 }
 
@@ -42,6 +44,7 @@ where
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
+    Tickets: FromRef<S>,
     Tokens: FromRef<S>,
 {
     type Rejection = Problem;
@@ -53,51 +56,13 @@ where
             mailer: Mailer::from_ref(state),
             password_rules: PasswordRules::from_ref(state),
             sessions: Sessions::from_ref(state),
+            tickets: Tickets::from_ref(state),
             tokens: Tokens::from_ref(state),
         })
     }
 }
 
 impl Desk {
-    /// Makes an account and its first session.
-    pub(super) async fn register(
-        &self,
-        context: &RequestContext,
-        new: NewUser,
-    ) -> Result<SignedIn, LoginError> {
-        let tenant = {
-            let mut connection = self.app.pool().acquire().await?;
-            accounts::tenant(&mut connection, self.tenant_slug(context)).await?
-        };
-        let hash = self
-            .app
-            .hasher()
-            .hash(new.password.clone(), context.random())
-            .await?;
-
-        let mut transaction = self.app.pool().begin().await?;
-        let user = accounts::create(
-            &mut transaction,
-            context.new_id::<UserId>(),
-            tenant,
-            &new,
-            &hash,
-            context.now,
-            context.client_ip,
-        )
-        .await?;
-        let registered = Event::of_request(context, EventKind::Registered);
-        audit::record(
-            &mut transaction,
-            registered.tenant(tenant).actor(user.id).subject(user.id),
-        )
-        .await?;
-        let opened = self.open_session(&mut transaction, context, &user).await?;
-        transaction.commit().await?;
-        // A new account holds no role anywhere.
-        self.welcome(context, user, opened, HeldRoles::default()).await
-    }
-
     /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
     /// nor in the work: two reads, one hash and one event either way.
     pub(super) async fn login(
@@ -248,7 +213,7 @@ impl Desk {
             .unwrap_or(&self.app.config().default_tenant)
     }
 
-    async fn open_session(
+    pub(super) async fn open_session(
         &self,
         transaction: &mut PgConnection,
         context: &RequestContext,
@@ -285,7 +250,7 @@ impl Desk {
         hasher.hash(password, context.random()).await.ok()
     }
 
-    async fn welcome(
+    pub(super) async fn welcome(
         &self,
         context: &RequestContext,
         user: User,

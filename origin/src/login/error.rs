@@ -6,6 +6,7 @@ use crate::accounts::AccountsError;
 use crate::accounts::password::UnfitPassword;
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
+use crate::recovery::RecoveryError;
 use crate::sessions::SessionsError;
 use crate::tokens::KeysError;
 
@@ -43,6 +44,9 @@ pub enum LoginError {
     /// The session could not be opened or changed.
     #[error("the sessions are at fault")]
     Sessions(#[from] SessionsError),
+    /// The mail that asks to confirm the address could not be enqueued.
+    #[error("the tickets are at fault")]
+    Recovery(#[from] RecoveryError),
     /// No access token could be made.
     #[error("the signing keys are at fault")]
     Keys(#[from] KeysError),
@@ -71,6 +75,7 @@ impl From<LoginError> for Problem {
             }
             LoginError::Accounts(error) => error.into(),
             LoginError::Sessions(error) => error.into(),
+            LoginError::Recovery(error) => error.into(),
             LoginError::Keys(error) => error.into(),
             LoginError::Database(error) => Self::database(error),
         }

@@ -2,6 +2,7 @@
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
@@ -9,6 +10,7 @@ use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
+use crate::recovery::Tickets;
 use crate::sessions::Sessions;
 use crate::tokens::{CurrentUser, Tokens};
 
@@ -26,6 +28,7 @@ where
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
+    Tickets: FromRef<S>,
     Tokens: FromRef<S>,
 {
     Router::new()
@@ -41,10 +44,14 @@ async fn register(
     context: RequestContext,
     delivery: Delivery,
     Valid(new): Valid<RegisterRequest>,
-) -> Result<(StatusCode, Json<SignedInView>), Problem> {
+) -> Result<Response, Problem> {
     desk.admit_registration(&context, &new).await?;
+    if desk.app.config().registration.hide_existing {
+        desk.register_unseen(&context, new).await?;
+        return Ok(StatusCode::ACCEPTED.into_response());
+    }
     let signed_in = desk.register(&context, new).await?;
-    Ok((StatusCode::CREATED, delivery.deliver(&context, signed_in)?))
+    Ok((StatusCode::CREATED, delivery.deliver(&context, signed_in)?).into_response())
 }
 
 async fn login(

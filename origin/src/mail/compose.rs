@@ -1,4 +1,4 @@
-//! Writes a letter: what it says, in text and in HTML, and its headers.
+//! Sets a letter, as text and as HTML, and puts its headers on it.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -6,14 +6,19 @@ use std::time::SystemTime;
 use askama::Template;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
+use secrecy::ExposeSecret as _;
 
 use crate::audit::RecordedEvent;
 use crate::kernel::config::MailConfig;
 use crate::kernel::time::Timestamp;
 
+use super::content::{Block, Content, content};
 use super::device;
 use super::error::MailError;
-use super::model::{Letter, Recipient};
+use super::model::{Errand, Letter, Opening, Recipient, Topic};
+
+/// Most characters of a line of text, but for links (RFC 5322 §2.1.1).
+const COLUMNS: usize = 78;
 
 /// A mail that is ready to leave.
 pub(super) struct Mail {
@@ -28,28 +33,40 @@ pub(super) struct Stationery {
     reply_to: Option<Mailbox>,
 }
 
-/// What a template is filled with.
+/// What was found about a letter.
+pub(super) enum Found {
+    /// What happened.
+    Event(RecordedEvent),
+    /// What its reader may do.
+    Errand(Errand),
+}
+
+/// What the templates are filled with.
 struct Words<'a> {
     tenant: &'a str,
     /// `None`: the reader is greeted without a name.
     first_name: Option<&'a str>,
-    /// In UTC, to the minute.
-    occurred_at: String,
-    ip_address: Option<IpAddr>,
-    device: Option<String>,
+    facts: Vec<(&'static str, String)>,
+    content: Content,
     support: Option<&'a str>,
 }
 
 #[derive(Template)]
-#[template(path = "mail/session_ended_by_reuse.txt")]
-struct SessionEndedByReuseText<'a> {
+#[template(path = "mail/letter.txt")]
+struct Text<'a> {
     words: &'a Words<'a>,
 }
 
 #[derive(Template)]
-#[template(path = "mail/session_ended_by_reuse.html")]
-struct SessionEndedByReuseHtml<'a> {
+#[template(path = "mail/letter.html")]
+struct Html<'a> {
     words: &'a Words<'a>,
+}
+
+impl Text<'_> {
+    fn wrapped(text: &str) -> String {
+        textwrap::fill(text, COLUMNS)
+    }
 }
 
 impl Stationery {
@@ -60,36 +77,31 @@ impl Stationery {
         }
     }
 
-    /// Writes the letter about `event` to its recipient. It is dated `now`.
+    /// Writes the letter to its recipient. It is dated `now`.
     pub(super) fn compose(
         &self,
         letter: Letter,
-        event: &RecordedEvent,
+        found: &Found,
         recipient: &Recipient,
         now: Timestamp,
     ) -> Result<Mail, MailError> {
         let tenant = on_one_line(&recipient.tenant_name);
+        let topic = topic(letter, found).ok_or(MailError::Form)?;
         let words = Words {
             tenant: &tenant,
             first_name: Some(recipient.first_name.as_str()).filter(|name| !resembles_a_link(name)),
-            occurred_at: event.occurred_at.format("%-d %B %Y, %H:%M UTC").to_string(),
-            ip_address: event.ip_address,
-            device: event.user_agent.as_deref().and_then(device::describe),
+            facts: facts(found),
+            content: content(&topic, &tenant, now),
             support: self.reply_to.as_ref().map(|mailbox| mailbox.email.as_ref()),
         };
-        let (identity, subject, text, html) = match letter {
-            Letter::SessionEndedByReuse { event } => (
-                format!("session-ended-by-reuse-{event}"),
-                format!("You were signed out of {tenant}"),
-                SessionEndedByReuseText { words: &words }.render()?,
-                SessionEndedByReuseHtml { words: &words }.render()?,
-            ),
-        };
+        let text = Text { words: &words }.render()?;
+        let html = Html { words: &words }.render()?;
+        let identity = letter.identity();
         let address = recipient.address.parse().map_err(|_| MailError::Form)?;
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
-            .subject(subject)
+            .subject(words.content.subject)
             .date(SystemTime::from(now))
             .message_id(Some(format!("<{identity}@{}>", self.from.email.domain())));
         if let Some(reply_to) = &self.reply_to {
@@ -112,6 +124,39 @@ impl Stationery {
             file_name: format!("{identity}.eml"),
         })
     }
+}
+
+/// What a letter is about; `None` where something else was found than it is about.
+fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
+    let opening = match found {
+        Found::Errand(errand) => Some(Opening {
+            url: errand.url.expose_secret(),
+            expires_at: errand.expires_at,
+        }),
+        Found::Event(_) => None,
+    };
+    match letter {
+        Letter::SessionEndedByReuse { .. } => Some(Topic::SessionEndedByReuse),
+        Letter::VerifyEmail { .. } => opening.map(Topic::VerifyEmail),
+        Letter::AlreadyRegistered { .. } => Some(Topic::AlreadyRegistered),
+        Letter::ResetPassword { .. } => opening.map(Topic::ResetPassword),
+        Letter::PasswordReset { .. } => Some(Topic::PasswordReset),
+        Letter::PasswordChanged { .. } => Some(Topic::PasswordChanged),
+    }
+}
+
+/// When, from where, and on what, as far as it is known.
+fn facts(found: &Found) -> Vec<(&'static str, String)> {
+    let Found::Event(event) = found else {
+        return Vec::new();
+    };
+    let when = event.occurred_at.format("%-d %B %Y, %H:%M UTC").to_string();
+    let address = event.ip_address.as_ref().map(IpAddr::to_string);
+    let device = event.user_agent.as_deref().and_then(device::describe);
+    let all = [("When", Some(when)), ("Address", address), ("Device", device)];
+    all.into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 fn on_one_line(text: &str) -> String {

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A letter is a task of the queue, enqueued in the transaction of what it tells of. Its payload names an event of
-//!   the audit log; who is written to, and what stands in the letter, is read when it is sent.
+//!   the audit log, or a ticket; who is written to, and what stands in the letter, a link's secret included, is found
+//!   out when it is sent.
 //! - Each letter leaves at least once. Should it leave twice, because the server died in between, both have the same
 //!   `Message-ID`.
 //! - A deleted account is not written to.
@@ -11,6 +12,7 @@
 //! - Where no transport is configured, nothing is enqueued: what happens meanwhile is not told later.
 
 mod compose;
+mod content;
 mod device;
 mod error;
 mod model;
@@ -18,19 +20,17 @@ mod transport;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 pub use error::{MailError, MailSetupError};
-pub use model::{Letter, Recipient};
+pub use model::{Errand, Letter, Recipient, Registry};
 
 use crate::audit;
 use crate::jobs::{self, JobError};
 use crate::kernel::config::MailConfig;
 use crate::kernel::db::{PgConnection, Pool};
-use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::time::Timestamp;
 
-use compose::Stationery;
+use compose::{Found, Stationery};
+use model::Subject;
 use transport::Transport;
 
 /// Takes letters in and sends them. Cloning shares it.
@@ -68,48 +68,61 @@ impl Mailer {
         Ok(())
     }
 
-    /// Sends a letter that was enqueued. `find_recipient` finds the account of a user, unless it was deleted.
-    pub async fn send<E>(
+    /// Sends a letter that was enqueued.
+    pub async fn send(
         &self,
         pool: &Pool,
         letter: Letter,
         now: Timestamp,
-        find_recipient: impl for<'c> Fn(
-            &'c mut PgConnection,
-            TenantId,
-            UserId,
-        ) -> BoxFuture<'c, Result<Option<Recipient>, E>>,
-    ) -> Result<(), JobError>
-    where
-        JobError: From<E>,
-    {
+        registry: &impl Registry,
+    ) -> Result<(), JobError> {
         let Some(office) = &self.0 else {
             return Err("mail is off".into());
         };
-        let Letter::SessionEndedByReuse { event: id } = letter;
         let found = {
             // The connection is given back before a mail server is waited for.
             let mut connection = pool.acquire().await?;
-            let event = audit::find(&mut connection, id).await?;
-            match event.as_ref().and_then(|event| event.tenant.zip(event.subject)) {
-                Some((tenant, user)) => find_recipient(&mut connection, tenant, user).await?.zip(event),
-                None => None,
-            }
+            look_up(&mut connection, letter, now, registry).await?
         };
-        let Some((recipient, event)) = found else {
-            tracing::info!(event = %id, "there is nobody to write to any more");
+        let letter_id = letter.identity();
+        let Some((recipient, found)) = found else {
+            tracing::info!(letter = letter_id, "there is nobody to write to any more");
             return Ok(());
         };
         let mail = office
             .stationery
-            .compose(letter, &event, &recipient, now)
+            .compose(letter, &found, &recipient, now)
             .map_err(MailError::into_job_error)?;
         office
             .transport
             .send(&mail)
             .await
             .map_err(MailError::into_job_error)?;
-        tracing::info!(event = %id, "a mail was sent");
+        tracing::info!(letter = letter_id, "a mail was sent");
         Ok(())
     }
+}
+
+/// What a letter is about, and whom it goes to. `None`: one of the two is there no longer.
+async fn look_up(
+    connection: &mut PgConnection,
+    letter: Letter,
+    now: Timestamp,
+    registry: &impl Registry,
+) -> Result<Option<(Recipient, Found)>, JobError> {
+    let (tenant, user, found) = match letter.subject() {
+        Subject::Event(id) => match audit::find(connection, id).await? {
+            Some(event) => (event.tenant, event.subject, Found::Event(event)),
+            None => return Ok(None),
+        },
+        Subject::Ticket(id) => match registry.errand(connection, id, now).await? {
+            Some(errand) => (Some(errand.tenant), Some(errand.user), Found::Errand(errand)),
+            None => return Ok(None),
+        },
+    };
+    let Some((tenant, user)) = tenant.zip(user) else {
+        return Ok(None);
+    };
+    let recipient = registry.recipient(connection, tenant, user).await?;
+    Ok(recipient.map(|recipient| (recipient, found)))
 }

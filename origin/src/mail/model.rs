@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::jobs::Task;
-use crate::kernel::ids::AuditEventId;
+use crate::jobs::{JobError, Task};
+use crate::kernel::db::PgConnection;
+use crate::kernel::ids::{AuditEventId, TenantId, TicketId, UserId};
+use crate::kernel::time::Timestamp;
 
 /// One letter to one person, as it waits in the queue. The stored names never change.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -17,6 +21,56 @@ pub enum Letter {
         /// The event `refresh_reused`: whose session, when, and from where.
         event: AuditEventId,
     },
+    /// An account was made, and its address is to be confirmed.
+    VerifyEmail {
+        /// What the link is for.
+        ticket: TicketId,
+    },
+    /// Somebody has tried to register with the address of this account, and was not told of it.
+    AlreadyRegistered {
+        /// The event `registration_repeated`.
+        event: AuditEventId,
+    },
+    /// Somebody has asked for a new password.
+    ResetPassword {
+        /// What the link is for.
+        ticket: TicketId,
+    },
+    /// The password was replaced by who had such a link.
+    PasswordReset {
+        /// The event `password_reset`.
+        event: AuditEventId,
+    },
+    /// The password was replaced by who knew it.
+    PasswordChanged {
+        /// The event `password_changed`.
+        event: AuditEventId,
+    },
+}
+
+impl Letter {
+    /// What is to be looked up before it can be written.
+    pub(super) const fn subject(self) -> Subject {
+        match self {
+            Self::SessionEndedByReuse { event }
+            | Self::AlreadyRegistered { event }
+            | Self::PasswordReset { event }
+            | Self::PasswordChanged { event } => Subject::Event(event),
+            Self::VerifyEmail { ticket } | Self::ResetPassword { ticket } => Subject::Ticket(ticket),
+        }
+    }
+
+    /// A name that no other letter has: two copies of one letter are recognised by it.
+    pub(super) fn identity(self) -> String {
+        match self {
+            Self::SessionEndedByReuse { event } => format!("session-ended-by-reuse-{event}"),
+            Self::VerifyEmail { ticket } => format!("verify-email-{ticket}"),
+            Self::AlreadyRegistered { event } => format!("already-registered-{event}"),
+            Self::ResetPassword { ticket } => format!("reset-password-{ticket}"),
+            Self::PasswordReset { event } => format!("password-reset-{event}"),
+            Self::PasswordChanged { event } => format!("password-changed-{event}"),
+        }
+    }
 }
 
 impl Task for Letter {
@@ -25,6 +79,31 @@ impl Task for Letter {
     const ATTEMPTS: i32 = 16;
     /// The transport's own limit, which is configured, is shorter.
     const TIME_LIMIT: Duration = Duration::from_mins(6);
+}
+
+/// What a letter is about.
+pub(super) enum Subject {
+    /// Something that happened.
+    Event(AuditEventId),
+    /// Something that its reader may do.
+    Ticket(TicketId),
+}
+
+/// What a letter says, once all is known. One for each kind of letter.
+pub(super) enum Topic<'a> {
+    SessionEndedByReuse,
+    VerifyEmail(Opening<'a>),
+    AlreadyRegistered,
+    ResetPassword(Opening<'a>),
+    PasswordReset,
+    PasswordChanged,
+}
+
+/// A link, and until when it is good.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a> {
+    pub(super) url: &'a str,
+    pub(super) expires_at: Timestamp,
 }
 
 /// Somebody who is written to.
@@ -43,4 +122,36 @@ impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Recipient(…)")
     }
+}
+
+/// What somebody may do who has the link of a letter.
+#[derive(Debug)]
+pub struct Errand {
+    /// The tenant of the account.
+    pub tenant: TenantId,
+    /// The account.
+    pub user: UserId,
+    /// The link: a secret, good once.
+    pub url: SecretString,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// What the rooms know that own accounts and tickets; handed in by the wiring.
+pub trait Registry: Send + Sync {
+    /// The account of a user, unless it was deleted.
+    fn recipient<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        tenant: TenantId,
+        user: UserId,
+    ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>>;
+
+    /// What a ticket is for. `None`: it was used, has expired, or a newer one has taken its place.
+    fn errand<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        ticket: TicketId,
+        now: Timestamp,
+    ) -> BoxFuture<'c, Result<Option<Errand>, JobError>>;
 }

@@ -194,6 +194,8 @@ pub enum RevocationReason {
     AccountDisabled,
     /// The password was changed in another session.
     PasswordChanged,
+    /// The password was replaced by somebody who had forgotten it.
+    PasswordReset,
     /// A service client ended it (RFC 7009).
     ClientRevoked,
 }
@@ -210,6 +212,7 @@ impl RevocationReason {
             Self::AccountLocked => "account_locked",
             Self::AccountDisabled => "account_disabled",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::ClientRevoked => "client_revoked",
         }
     }

@@ -20,6 +20,9 @@ pub struct MailConfig {
     pub from: Mailbox,
     /// Where answers go, and whom a mail names as the support. Default none.
     pub reply_to: Option<Mailbox>,
+    /// The URL of the application's pages, without a slash at the end; links to choose a new password open
+    /// `/reset-password?token=` there. Default the issuer.
+    pub front_end_url: Option<String>,
 }
 
 /// `transport`: how a mail leaves.
@@ -122,11 +125,22 @@ impl MailConfig {
         let from = mailbox(&mut section, "from", from);
         let reply_to = section.text("reply_to");
         let reply_to = mailbox(&mut section, "reply_to", reply_to);
+        let front_end_url = section.text("front_end_url");
+        if let Some(url) = &front_end_url {
+            let is_http = url.starts_with("https://") || url.starts_with("http://");
+            if !is_http || url.contains(['?', '#']) || url.ends_with('/') {
+                section.mistake(
+                    "front_end_url",
+                    "must be an http(s) URL without query, fragment or final slash",
+                );
+            }
+        }
         section.finish();
         Some(Self {
             transport: transport?,
             from: from?,
             reply_to,
+            front_end_url,
         })
     }
 }

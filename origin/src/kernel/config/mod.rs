@@ -8,6 +8,7 @@
 mod mail;
 mod passwords;
 mod reader;
+mod registration;
 mod secret;
 mod sections;
 mod service_clients;
@@ -29,6 +30,7 @@ use secrecy::SecretString;
 
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
+pub use registration::RegistrationConfig;
 
 use super::secret_digest::SecretDigest;
 use super::secrets::MasterKey;
@@ -58,6 +60,8 @@ pub struct Config {
     pub edge_required: bool,
     /// `[passwords]`
     pub passwords: PasswordsConfig,
+    /// `[registration]`
+    pub registration: RegistrationConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.
@@ -140,6 +144,11 @@ pub struct LimitsConfig {
     /// Times in 15 minutes that somebody who is signed in may name the current password of the account, right or
     /// wrong. Default 5.
     pub password_checks_per_15_minutes: NonZeroU32,
+    /// Mails an hour with a link to choose a new password, for one address. What is asked for beyond that is answered alike and
+    /// sent nowhere. Default 3.
+    pub reset_mails_per_hour: NonZeroU32,
+    /// Times an hour that somebody who is signed in may ask for another mail to confirm their address. Default 3.
+    pub verification_mails_per_hour: NonZeroU32,
 }
 
 /// `[log]`: how events are written to the standard error stream.

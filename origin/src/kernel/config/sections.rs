@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::reader::{Mistakes, Section, Settings};
 use super::{
     Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig,
-    RedisConfig, TokensConfig, secret, service_clients,
+    RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -26,7 +26,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
-    let clients = section("clients");
+    let (clients, registration) = (section("clients"), section("registration"));
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -38,6 +38,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
+    let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -50,6 +51,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         edge_keys,
         edge_required,
         passwords,
+        registration,
         limits,
         clients,
         mail,
@@ -252,6 +254,8 @@ impl LimitsConfig {
             default_per_minute: limit("default_per_minute", 100),
             refresh_per_minute_session: limit("refresh_per_minute_session", 30),
             password_checks_per_15_minutes: limit("password_checks_per_15_minutes", 5),
+            reset_mails_per_hour: limit("reset_mails_per_hour", 3),
+            verification_mails_per_hour: limit("verification_mails_per_hour", 3),
         };
         section.finish();
         config

@@ -1,0 +1,212 @@
+//! What letters say: each stands here once, and is set as text and as HTML by the same two templates.
+
+use crate::kernel::time::{TimeDelta, Timestamp};
+
+use super::model::{Opening, Topic};
+
+/// One letter, before it is set.
+pub(super) struct Content {
+    pub(super) subject: String,
+    pub(super) heading: String,
+    pub(super) blocks: Vec<Block>,
+}
+
+/// A part of a letter.
+pub(super) enum Block {
+    /// A paragraph.
+    Text(String),
+    /// When it happened, from where, and on which device; as much of it as is known.
+    Facts,
+    /// What to do in a case that the reader recognises.
+    Advice {
+        /// The case.
+        case: &'static str,
+        /// What to do.
+        text: String,
+    },
+    /// Something to be opened.
+    Action {
+        /// What it does.
+        label: &'static str,
+        /// A link that is good once.
+        url: String,
+    },
+}
+
+fn text(text: impl Into<String>) -> Block {
+    Block::Text(text.into())
+}
+
+fn advice(case: &'static str, text: &str) -> Block {
+    Block::Advice {
+        case,
+        text: text.to_owned(),
+    }
+}
+
+/// Writes about a topic in the name of `tenant`.
+pub(super) fn content(topic: &Topic<'_>, tenant: &str, now: Timestamp) -> Content {
+    match topic {
+        Topic::SessionEndedByReuse => session_ended_by_reuse(tenant),
+        Topic::VerifyEmail(opening) => verify_email(tenant, *opening, now),
+        Topic::AlreadyRegistered => already_registered(tenant),
+        Topic::ResetPassword(opening) => reset_password(tenant, *opening, now),
+        Topic::PasswordReset => password_reset(tenant),
+        Topic::PasswordChanged => password_changed(tenant),
+    }
+}
+
+fn session_ended_by_reuse(tenant: &str) -> Content {
+    Content {
+        subject: format!("You were signed out of {tenant}"),
+        heading: "You were signed out on one device".to_owned(),
+        blocks: vec![
+            text(format!(
+                "A sign-in of yours to {tenant} was used twice: by your device, and once more with an old copy of its key. To \
+                 be safe, we ended that sign-in for both. Your other devices stay signed in."
+            )),
+            Block::Facts,
+            advice(
+                "If you know this device",
+                "sign in again. This can happen when an app was restored from a backup.",
+            ),
+            advice(
+                "If you do not",
+                "somebody may have copied your sign-in. They are signed out now. Change your password, and look for software on \
+                 your device that should not be there.",
+            ),
+        ],
+    }
+}
+
+fn verify_email(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
+    let lasting = lasting(opening.expires_at - now);
+    Content {
+        subject: format!("Confirm your address for {tenant}"),
+        heading: "Is this your address?".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody, probably you, has registered with {tenant} and given this address. Please confirm that it is yours. The \
+                 link is good once, and for {lasting}."
+            )),
+            Block::Action {
+                label: "Confirm this address",
+                url: opening.url.to_owned(),
+            },
+            advice(
+                "If you have not registered",
+                "do nothing. The address stays unconfirmed.",
+            ),
+        ],
+    }
+}
+
+fn already_registered(tenant: &str) -> Content {
+    Content {
+        subject: format!("You already have an account with {tenant}"),
+        heading: "You have an account already".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody has tried to register with {tenant} and has given this address, which belongs to your account. Nothing \
+                 was changed, and they were not told that there is an account."
+            )),
+            Block::Facts,
+            advice(
+                "If it was you",
+                "sign in with your password. If you have forgotten it, ask for a new one where you sign in.",
+            ),
+            advice("If it was not", "there is nothing to do."),
+        ],
+    }
+}
+
+fn reset_password(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
+    let lasting = lasting(opening.expires_at - now);
+    Content {
+        subject: format!("Choose a new password for {tenant}"),
+        heading: "Choose a new password".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody, probably you, has said that they have forgotten the password of your account with {tenant}. Here you \
+                 can choose a new one. The link is good once, and for {lasting}; a newer one puts an end to it."
+            )),
+            Block::Action {
+                label: "Choose a new password",
+                url: opening.url.to_owned(),
+            },
+            advice(
+                "If it was not you",
+                "do nothing: your password stays what it is. Do not give this link to anybody.",
+            ),
+        ],
+    }
+}
+
+fn password_reset(tenant: &str) -> Content {
+    Content {
+        subject: format!("Your password for {tenant} is a new one"),
+        heading: "A new password was chosen".to_owned(),
+        blocks: vec![
+            text(format!(
+                "The password of your account with {tenant} was replaced with a link that we had sent to this address. All \
+                 devices were signed out. A second factor, if you have one, is as it was."
+            )),
+            Block::Facts,
+            advice("If it was you", "there is nothing to do."),
+            advice(
+                "If it was not",
+                "somebody reads your mail. Secure your mailbox first, and then ask for a new password once more.",
+            ),
+        ],
+    }
+}
+
+fn password_changed(tenant: &str) -> Content {
+    Content {
+        subject: format!("Your password for {tenant} was changed"),
+        heading: "Your password was changed".to_owned(),
+        blocks: vec![
+            text(format!(
+                "The password of your account with {tenant} was changed by somebody who was signed in and knew the old one. Your \
+                 other devices were signed out."
+            )),
+            Block::Facts,
+            advice("If it was you", "there is nothing to do."),
+            advice(
+                "If it was not",
+                "somebody knows your old password. Ask for a new one at once where you sign in, and change it wherever else you use it.",
+            ),
+        ],
+    }
+}
+
+/// `24 hours`, `1 hour`, `59 minutes`: rounded down, since nobody should be told more than there is.
+fn lasting(left: TimeDelta) -> String {
+    let (hours, minutes) = (left.num_hours(), left.num_minutes().max(1));
+    let (number, unit) = if hours >= 1 {
+        (hours, "hour")
+    } else {
+        (minutes, "minute")
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_link_lasts_is_rounded_down() {
+        for (left, words) in [
+            (TimeDelta::hours(24), "24 hours"),
+            (TimeDelta::seconds(86_399), "23 hours"),
+            (TimeDelta::hours(1), "1 hour"),
+            (TimeDelta::seconds(3_599), "59 minutes"),
+            (TimeDelta::seconds(30), "1 minute"),
+            (TimeDelta::seconds(-5), "1 minute"),
+        ] {
+            assert_eq!(lasting(left), words);
+        }
+    }
+}
