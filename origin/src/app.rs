@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::password::PasswordRules;
+use crate::audit::{self, Event, EventKind};
 use crate::http::AppState;
 use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
@@ -27,7 +28,9 @@ use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
-use crate::{access, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations, tokens};
+use crate::{
+    access, accounts, clients, feed, http, login, permissions, profile, rbac, recovery, revocations, tokens,
+};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -120,6 +123,7 @@ impl App {
             .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
+            .merge(profile::router::<Self>())
             .merge(recovery::router::<Self>())
             .merge(login::router::<Self>());
         let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
@@ -141,6 +145,7 @@ impl App {
                 purge_expired_venue_roles,
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
+            .duty("purge_deleted_accounts", "37 * * * *", purge_deleted_accounts)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
@@ -161,6 +166,15 @@ impl Registry for App {
         user: UserId,
     ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>> {
         async move { Ok(accounts::find_recipient(connection, tenant, user).await?) }.boxed()
+    }
+
+    fn last_recipient<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        tenant: TenantId,
+        user: UserId,
+    ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>> {
+        async move { Ok(accounts::find_last_recipient(connection, tenant, user).await?) }.boxed()
     }
 
     fn errand<'c>(
@@ -190,6 +204,26 @@ async fn answer_reset_request(app: App, now: Timestamp, task: ResetRequested) ->
 async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(recovery::purge_expired(&mut connection, now).await?)
+}
+
+/// Accounts that go in one run of the duty; the others wait for the next.
+const MOST_PURGED: u64 = 1000;
+
+/// Each account in a transaction of its own: a run that is interrupted has done what it has done.
+async fn purge_deleted_accounts(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let before = now - app.core.config().accounts.purge_after;
+    let mut purged = 0;
+    while purged < MOST_PURGED {
+        let mut transaction = app.core.pool().begin().await?;
+        let Some(gone) = accounts::purge_one(&mut transaction, before).await? else {
+            break;
+        };
+        let event = Event::of_operator(now, &*app.core.entropy(), EventKind::AccountPurged);
+        audit::record(&mut transaction, event.tenant(gone.tenant).subject(gone.user)).await?;
+        transaction.commit().await?;
+        purged += 1;
+    }
+    Ok(purged)
 }
 
 async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobError> {

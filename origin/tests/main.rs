@@ -10,6 +10,7 @@
 
 mod common;
 
+mod account_deletion;
 mod account_standing;
 mod audit;
 mod bad_input;
@@ -40,6 +41,7 @@ mod migrations;
 mod overload;
 mod passwords;
 mod policy_cli;
+mod profile;
 mod recovery;
 mod refresh;
 mod refresh_model;

@@ -55,6 +55,12 @@ pub enum EventKind {
     AccountDisabled,
     /// An account was opened again.
     AccountEnabled,
+    /// An account's holder has changed what it says of them.
+    ProfileChanged,
+    /// An account was given up by its holder: nobody sees it any more.
+    AccountDeleted,
+    /// An account that was given up is gone.
+    AccountPurged,
     /// An account was given another global role.
     RoleChanged,
     /// An account was granted a role at a venue.
@@ -108,6 +114,9 @@ impl EventKind {
             Self::AccountUnlocked => "account_unlocked",
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
+            Self::ProfileChanged => "profile_changed",
+            Self::AccountDeleted => "account_deleted",
+            Self::AccountPurged => "account_purged",
             Self::RoleChanged => "role_changed",
             Self::VenueRoleGranted => "venue_role_granted",
             Self::VenueRoleChanged => "venue_role_changed",

@@ -5,6 +5,7 @@
 //! - No message repeats a secret.
 //! - What is read here is valid: no other room checks a setting again.
 
+mod accounts;
 mod mail;
 mod passwords;
 mod reader;
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
+pub use accounts::AccountsConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
 pub use registration::RegistrationConfig;
@@ -60,6 +62,8 @@ pub struct Config {
     pub edge_required: bool,
     /// `[passwords]`
     pub passwords: PasswordsConfig,
+    /// `[accounts]`
+    pub accounts: AccountsConfig,
     /// `[registration]`
     pub registration: RegistrationConfig,
     /// `[limits]`

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig,
-    RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
+    AccountsConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig,
+    PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -26,6 +26,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
+    let accounts = section("accounts");
     let (clients, registration) = (section("clients"), section("registration"));
 
     let http = HttpConfig::read(http, mistakes);
@@ -35,6 +36,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (master_key, old_master_key_ids) = read_master_key(secrets, mistakes).unzip();
     let (edge_keys, edge_required) = read_edge(edge, &http, mistakes);
     let passwords = PasswordsConfig::read(passwords, mistakes);
+    let accounts = AccountsConfig::read(accounts, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
@@ -51,6 +53,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         edge_keys,
         edge_required,
         passwords,
+        accounts,
         registration,
         limits,
         clients,
