@@ -108,6 +108,18 @@ async fn count(pool: &Pool, condition: &'static str) -> i64 {
 }
 
 #[tokio::test]
+async fn a_long_queue_is_worked_off_as_fast_as_its_jobs_are_done() {
+    let database = migrated().await;
+    for _ in 0..200 {
+        enqueue(database.pool(), Outcome::Done).await;
+    }
+    let worker = TestWorker::start(database.pool());
+    // Four at each look, with one every two seconds, would take longer than anybody waits here.
+    eventually("all errands are done", || async { worker.attempts() == 200 }).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_task_is_done_and_gone_and_the_worker_stops_when_asked() {
     let database = migrated().await;
     jobs::migrate(database.pool()).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use graphile_worker::{
-    Crontab, Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
+    Crontab, LocalQueueConfig, Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,10 @@ use super::task::{Handed, Handler, Queued, Task};
 const SCHEMA: &str = "graphile_worker";
 /// Jobs that run at once on one replica.
 const CONCURRENCY: usize = 4;
-/// How often the queue is looked at.
+/// Jobs that one replica takes at a time, so that a queue is worked off as fast as its jobs are done: without this, each place would
+/// take one job each time the queue is looked at. Few, since those of a replica that dies wait until that is noticed.
+const BATCH: usize = 4 * CONCURRENCY;
+/// How often a queue is looked at that was found empty.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How often a replica says that it lives, and looks whether the others do.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -137,6 +140,7 @@ impl<S: Clone + Send + Sync + 'static> Jobs<S> {
             .concurrency(CONCURRENCY)
             .poll_interval(POLL_INTERVAL)
             .use_notification_delivery(false)
+            .local_queue(LocalQueueConfig::builder().size(BATCH).build())
             .worker_recovery(
                 WorkerRecoveryConfig::default()
                     .heartbeat_interval(HEARTBEAT)
