@@ -27,7 +27,9 @@ use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
-use crate::{access, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations, tokens};
+use crate::{
+    access, accounts, audit, clients, feed, http, login, permissions, rbac, recovery, revocations, tokens,
+};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -141,6 +143,7 @@ impl App {
                 purge_expired_venue_roles,
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
+            .duty("keep_audit_log", "41 3 * * *", keep_audit_log)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
@@ -201,6 +204,11 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
 async fn purge_expired_venue_roles(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(rbac::purge_expired(&mut connection, &*app.core.entropy(), now).await?)
+}
+
+async fn keep_audit_log(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let retention = app.core.config().audit.retention;
+    Ok(audit::keep(app.core.pool(), retention, &*app.core.entropy(), now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -5,6 +5,7 @@
 //! - No message repeats a secret.
 //! - What is read here is valid: no other room checks a setting again.
 
+mod audit;
 mod mail;
 mod passwords;
 mod reader;
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
+pub use audit::AuditConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
 pub use registration::RegistrationConfig;
@@ -68,6 +70,8 @@ pub struct Config {
     pub clients: BTreeMap<String, SecretDigest>,
     /// `[mail]`; `None`: mail is off.
     pub mail: Option<MailConfig>,
+    /// `[audit]`
+    pub audit: AuditConfig,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

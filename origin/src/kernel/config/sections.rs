@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig,
-    RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
+    AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig,
+    PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -27,6 +27,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
     let (clients, registration) = (section("clients"), section("registration"));
+    let audit = section("audit");
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -39,6 +40,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
     let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
+    let audit = AuditConfig::read(audit, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -55,6 +57,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         limits,
         clients,
         mail,
+        audit,
         default_tenant,
         log,
     })
