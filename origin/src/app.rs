@@ -146,6 +146,7 @@ impl App {
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
             .duty("purge_deleted_accounts", "37 * * * *", purge_deleted_accounts)
+            .duty("keep_audit_log", "41 3 * * *", keep_audit_log)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
@@ -218,6 +219,7 @@ async fn purge_deleted_accounts(app: App, now: Timestamp) -> Result<u64, JobErro
         let Some(gone) = accounts::purge_one(&mut transaction, before).await? else {
             break;
         };
+        audit::pseudonymise(&mut transaction, gone.tenant, gone.user).await?;
         let event = Event::of_operator(now, &*app.core.entropy(), EventKind::AccountPurged);
         audit::record(&mut transaction, event.tenant(gone.tenant).subject(gone.user)).await?;
         transaction.commit().await?;
@@ -235,6 +237,11 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
 async fn purge_expired_venue_roles(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(rbac::purge_expired(&mut connection, &*app.core.entropy(), now).await?)
+}
+
+async fn keep_audit_log(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let retention = app.core.config().audit.retention;
+    Ok(audit::keep(app.core.pool(), retention, &*app.core.entropy(), now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -13,6 +13,7 @@ mod common;
 mod account_deletion;
 mod account_standing;
 mod audit;
+mod audit_log;
 mod bad_input;
 mod bearer;
 mod body;

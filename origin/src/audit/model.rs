@@ -85,6 +85,8 @@ pub enum EventKind {
     KeyRemoved,
     /// Secrets were moved to another master key.
     SecretsRewrapped,
+    /// Audit events that were older than the configured retention were removed.
+    AuditTrimmed,
 }
 
 impl EventKind {
@@ -129,6 +131,7 @@ impl EventKind {
             Self::KeyRetired => "key_retired",
             Self::KeyRemoved => "key_removed",
             Self::SecretsRewrapped => "secrets_rewrapped",
+            Self::AuditTrimmed => "audit_trimmed",
         }
     }
 }
@@ -227,7 +230,7 @@ impl Event {
         self
     }
 
-    /// What else is worth keeping; never a secret.
+    /// What else is worth keeping; never a secret, and no number with a fraction, which could be written in two ways.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());

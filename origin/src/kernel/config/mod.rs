@@ -6,6 +6,7 @@
 //! - What is read here is valid: no other room checks a setting again.
 
 mod accounts;
+mod audit;
 mod mail;
 mod passwords;
 mod reader;
@@ -30,6 +31,7 @@ use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
 pub use accounts::AccountsConfig;
+pub use audit::AuditConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
 pub use registration::RegistrationConfig;
@@ -72,6 +74,8 @@ pub struct Config {
     pub clients: BTreeMap<String, SecretDigest>,
     /// `[mail]`; `None`: mail is off.
     pub mail: Option<MailConfig>,
+    /// `[audit]`
+    pub audit: AuditConfig,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    AccountsConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig,
-    PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
+    AccountsConfig, AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat,
+    MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -28,6 +28,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
     let accounts = section("accounts");
     let (clients, registration) = (section("clients"), section("registration"));
+    let audit = section("audit");
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -41,6 +42,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
     let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
+    let audit = AuditConfig::read(audit, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -58,6 +60,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         limits,
         clients,
         mail,
+        audit,
         default_tenant,
         log,
     })
