@@ -101,20 +101,20 @@ async fn months_that_are_too_old_are_removed_and_the_rest_of_the_chain_holds() {
 
 /// Partitions of November 1999 to February 2000, and the events in them.
 fn in_the_past() -> String {
-    let mut sql = String::from(
+    let partitions = String::from(
         "DROP TABLE audit_log.events_earlier, audit_log.links_earlier;
          SELECT audit_attach(kind, to_char(month, 'YYYY_MM'),
                              format('FOR VALUES FROM (%L) TO (%L)', month, month + interval '1 month'))
          FROM unnest(ARRAY['events', 'links']) AS kind,
               generate_series('1999-11-01Z'::timestamptz, '2001-03-01Z', '1 month') AS month;",
     );
-    for at in OLD {
+    let insertions = OLD.map(|at| {
         let at = at.replace("2026", "1999").replace("2027", "2000");
-        sql += &format!(
+        format!(
             "INSERT INTO audit_events (id, type, occurred_at) VALUES (gen_random_uuid(), 'logged_in', '{at}');"
-        );
-    }
-    sql
+        )
+    });
+    partitions + &insertions.concat()
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use portcullis_origin::jobs;
 use portcullis_origin::kernel::random::{self, SystemEntropy};
 use portcullis_origin::kernel::time::TimeDelta;
 use sqlx::AssertSqlSafe;
+use sqlx::error::DatabaseError;
 
 use super::{assert_holds, default_tenant, run};
 use crate::common::{TestDatabase, TestServer};
@@ -73,7 +74,7 @@ async fn a_server_without_more_than_the_documented_grants_writes_events_and_chan
         "SET session_replication_role = replica",
     ] {
         let refused = sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap_err();
-        let code = refused.as_database_error().and_then(|error| error.code());
+        let code = refused.as_database_error().and_then(DatabaseError::code);
         assert_eq!(code.as_deref(), Some("42501"), "{sql}: {refused}");
     }
 
