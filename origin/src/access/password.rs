@@ -7,6 +7,7 @@ use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::{Limiter, Quota};
+use crate::recovery;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::CurrentUser;
 
@@ -63,6 +64,8 @@ pub(super) async fn change(
     let letter = Letter::PasswordChanged { event: changed.id() };
     audit::record(&mut transaction, changed).await?;
     mailer.enqueue(&mut transaction, letter).await?;
+    // Who changes a password because of a link that they did not ask for must not be left with that link.
+    recovery::withdraw_reset(&mut transaction, user.tenant_id, user.id).await?;
     sessions::revoke_all_but(
         &mut transaction,
         user,

@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - A ticket is good once, for a bounded time, and for what it was issued for; a newer one for the same purpose takes its place.
+//!   A password that is changed in another way ends the link for a new one.
 //! - Nothing that is stored or queued opens anything: the secret of a link is derived when its mail is written, and the row
 //!   knows its digest.
 //! - Asking for a new password does the same work whoever asks, and says the same: whether there is an account is found
@@ -24,6 +25,6 @@ mod verification;
 pub use error::RecoveryError;
 pub use reset::{ResetRequested, answer_request};
 pub use routes::router;
-pub use store::purge_expired;
+pub use store::{purge_expired, withdraw_reset};
 pub use ticket::{Purpose, Tickets};
 pub use verification::ask_to_verify;

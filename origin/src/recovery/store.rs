@@ -104,6 +104,23 @@ pub(super) async fn consume(
     Ok(done.rows_affected() == 1)
 }
 
+/// Ends the link by which an account that the caller has locked could have another password, if there is one.
+pub async fn withdraw_reset(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM tickets WHERE tenant_id = $1 AND user_id = $2 AND purpose = $3",
+        tenant.uuid(),
+        user.uuid(),
+        Purpose::ResetPassword as Purpose,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Notes a wish for a new password.
 pub(super) async fn add_request(
     connection: &mut PgConnection,

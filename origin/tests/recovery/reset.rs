@@ -261,3 +261,27 @@ async fn access_tokens_of_before_are_stale_and_those_of_after_are_good() {
     assert_refused(me(&server, &before.access).await, 401, "invalid_token").await;
     assert_eq!(me(&server, &after.access).await.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_password_that_is_changed_ends_the_link_for_another_one() {
+    let (server, folder) = server_with_folder().await;
+    let person = register(&server, "ada@example.com").await;
+    mails(&server, &folder).await;
+    let token = reset_token(&server, &folder, "ada@example.com").await;
+    let change = server
+        .request(reqwest::Method::PUT, "/auth/change-password")
+        .bearer_auth(&person.access)
+        .json(&json!({"currentPassword": PASSWORD, "newPassword": "violet anchors drift at noon"}));
+    assert_eq!(change.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_refused(
+        reset(&server, &token, "granite owls hum softly").await,
+        400,
+        "invalid_or_expired_token",
+    )
+    .await;
+    let other = reset_token(&server, &folder, "ada@example.com").await;
+    assert_eq!(
+        reset(&server, &other, "granite owls hum softly").await.status(),
+        StatusCode::NO_CONTENT
+    );
+}
