@@ -27,7 +27,10 @@ use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
-use crate::{access, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations, tokens};
+use crate::{
+    access, account_export, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations,
+    tokens,
+};
 
 /// The state of all rooms.
 #[derive(Clone, FromRef)]
@@ -121,6 +124,7 @@ impl App {
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
             .merge(recovery::router::<Self>())
+            .merge(account_export::router::<Self>())
             .merge(login::router::<Self>());
         let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
         http::application(guarded, self.clone())

@@ -10,6 +10,7 @@
 
 mod common;
 
+mod account_export;
 mod account_standing;
 mod audit;
 mod bad_input;

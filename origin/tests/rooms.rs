@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["sessions", "rbac"],
     &["tokens"],
     &["access", "clients", "feed", "permissions", "recovery"],
-    &["login"],
+    &["login", "account_export"],
     &["app"],
     &["cli"],
 ];

@@ -16,6 +16,7 @@ mod model;
 mod names;
 pub mod password;
 mod store;
+mod stored;
 
 use std::net::IpAddr;
 
@@ -24,6 +25,7 @@ pub use error::AccountsError;
 pub use import::{AccountRecord, ImportedAccount, UnfitRecord, import};
 pub use model::{Credentials, KycStatus, NewUser, Role, StatusChange, User, UserStatus, UserView};
 pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
+pub use stored::{StoredAccount, stored};
 
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};

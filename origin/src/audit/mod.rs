@@ -8,6 +8,8 @@
 
 mod model;
 mod store;
+mod stored;
 
 pub use model::{Event, EventKind, RecordedEvent};
 pub use store::{find, record};
+pub use stored::{StoredEvent, stored};

@@ -18,6 +18,7 @@ mod presented;
 mod reset;
 mod routes;
 mod store;
+mod stored;
 mod ticket;
 mod verification;
 
@@ -25,5 +26,6 @@ pub use error::RecoveryError;
 pub use reset::{ResetRequested, answer_request};
 pub use routes::router;
 pub use store::purge_expired;
+pub use stored::{StoredTicket, stored};
 pub use ticket::{Purpose, Tickets};
 pub use verification::ask_to_verify;
