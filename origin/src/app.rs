@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::password::PasswordRules;
+use crate::audit::{self, Event, EventKind};
 use crate::http::AppState;
 use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
@@ -28,8 +29,8 @@ use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
 use crate::{
-    access, account_export, accounts, clients, feed, http, login, permissions, rbac, recovery, revocations,
-    tokens,
+    access, account_export, accounts, clients, feed, http, login, permissions, profile, rbac, recovery,
+    revocations, tokens,
 };
 
 /// The state of all rooms.
@@ -123,6 +124,7 @@ impl App {
             .merge(feed::router::<Self>())
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
+            .merge(profile::router::<Self>())
             .merge(recovery::router::<Self>())
             .merge(account_export::router::<Self>())
             .merge(login::router::<Self>());
@@ -145,6 +147,8 @@ impl App {
                 purge_expired_venue_roles,
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
+            .duty("purge_deleted_accounts", "37 * * * *", purge_deleted_accounts)
+            .duty("keep_audit_log", "41 3 * * *", keep_audit_log)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
         // Letters of replicas that can write wait for one of those.
         let jobs = if self.mailer.is_on() {
@@ -165,6 +169,15 @@ impl Registry for App {
         user: UserId,
     ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>> {
         async move { Ok(accounts::find_recipient(connection, tenant, user).await?) }.boxed()
+    }
+
+    fn last_recipient<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        tenant: TenantId,
+        user: UserId,
+    ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>> {
+        async move { Ok(accounts::find_last_recipient(connection, tenant, user).await?) }.boxed()
     }
 
     fn errand<'c>(
@@ -196,6 +209,27 @@ async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError
     Ok(recovery::purge_expired(&mut connection, now).await?)
 }
 
+/// Accounts that go in one run of the duty; the others wait for the next.
+const MOST_PURGED: u64 = 1000;
+
+/// Each account in a transaction of its own: a run that is interrupted has done what it has done.
+async fn purge_deleted_accounts(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let before = now - app.core.config().accounts.purge_after;
+    let mut purged = 0;
+    while purged < MOST_PURGED {
+        let mut transaction = app.core.pool().begin().await?;
+        let Some(gone) = accounts::purge_one(&mut transaction, before).await? else {
+            break;
+        };
+        audit::pseudonymise(&mut transaction, gone.tenant, gone.user).await?;
+        let event = Event::of_operator(now, &*app.core.entropy(), EventKind::AccountPurged);
+        audit::record(&mut transaction, event.tenant(gone.tenant).subject(gone.user)).await?;
+        transaction.commit().await?;
+        purged += 1;
+    }
+    Ok(purged)
+}
+
 async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobError> {
     let lifetime = revocations::lifetime(app.core.config().tokens.access_ttl);
     let mut connection = app.core.pool().acquire().await?;
@@ -205,6 +239,11 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
 async fn purge_expired_venue_roles(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(rbac::purge_expired(&mut connection, &*app.core.entropy(), now).await?)
+}
+
+async fn keep_audit_log(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let retention = app.core.config().audit.retention;
+    Ok(audit::keep(app.core.pool(), retention, &*app.core.entropy(), now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod login;
 pub mod mail;
 pub mod permissions;
+pub mod profile;
 pub mod rate_limit;
 pub mod rbac;
 pub mod recovery;

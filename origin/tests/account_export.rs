@@ -101,6 +101,8 @@ const NOT_ABOUT_A_PERSON: &[(&str, &str)] = &[
     ("signing_keys", "keys of the installation"),
     ("key_set", "a counter"),
     ("revocation_state", "a counter"),
+    ("audit_chains", "hashes over everybody's events"),
+    ("audit_links", "hashes of events, which are handed out themselves"),
     (
         "revocations",
         "identifiers alone, for the life of an access token; what led there is among the events",
@@ -147,6 +149,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tickets.user_id", "the account's"),
     ("tickets.digest", "of a secret"),
     ("audit_events.seq", "counts everybody's events"),
+    ("audit_events.salt", "random"),
+    ("audit_events.origin", "a hash of what is handed out"),
 ];
 
 fn camel_case(column: &str) -> String {

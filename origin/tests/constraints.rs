@@ -255,18 +255,12 @@ fn sessions() -> Vec<Case> {
     ]
 }
 
-/// `audit_events`.
+/// `audit_events`, `audit_chains` and `audit_links`.
 fn events() -> Vec<Case> {
     vec![
         (
             "audit_events_pkey",
             format!("{EVENT} ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch')"),
-        ),
-        (
-            "audit_events_seq_key",
-            "INSERT INTO audit_events (id, seq, type, occurred_at) OVERRIDING SYSTEM VALUE
-             SELECT gen_random_uuid(), seq, type, occurred_at FROM audit_events"
-                .to_owned(),
         ),
         (
             "audit_events_tenant_id_fkey",
@@ -294,6 +288,32 @@ fn events() -> Vec<Case> {
             "audit_events_detail_check",
             "INSERT INTO audit_events (id, detail, type, occurred_at)
              VALUES (gen_random_uuid(), '[]', 'logged_in', 'epoch')"
+                .to_owned(),
+        ),
+        (
+            "audit_chains_pkey",
+            "INSERT INTO audit_chains SELECT * FROM audit_chains".to_owned(),
+        ),
+        (
+            "audit_chains_tenant_id_fkey",
+            "INSERT INTO audit_chains (id, tenant_id) SELECT id, id FROM gen_random_uuid() AS id".to_owned(),
+        ),
+        (
+            "audit_chains_id_check",
+            "INSERT INTO audit_chains (id) VALUES (gen_random_uuid())".to_owned(),
+        ),
+        (
+            "audit_chains_position_check",
+            "UPDATE audit_chains SET removed_position = position + 1".to_owned(),
+        ),
+        (
+            "audit_links_pkey",
+            "INSERT INTO audit_links SELECT * FROM audit_links".to_owned(),
+        ),
+        (
+            "audit_links_position_check",
+            "INSERT INTO audit_links
+             SELECT chain_id, 0, event_id, occurred_at, linked_at, digest, prev_hash, hash FROM audit_links"
                 .to_owned(),
         ),
     ]
@@ -412,11 +432,14 @@ async fn refusal(connection: &mut PgConnection, sql: String) -> Option<String> {
         .execute(&mut *transaction)
         .await;
     transaction.rollback().await.unwrap();
-    outcome
-        .err()?
-        .as_database_error()?
-        .constraint()
-        .map(str::to_owned)
+    outcome.err()?.as_database_error()?.constraint().map(of_parent)
+}
+
+/// A partition's key is called after the partition.
+fn of_parent(constraint: &str) -> String {
+    constraint
+        .replace("events_earlier_", "audit_events_")
+        .replace("links_earlier_", "audit_links_")
 }
 
 #[tokio::test]

@@ -10,9 +10,11 @@
 
 mod common;
 
+mod account_deletion;
 mod account_export;
 mod account_standing;
 mod audit;
+mod audit_log;
 mod bad_input;
 mod bearer;
 mod body;
@@ -41,6 +43,7 @@ mod migrations;
 mod overload;
 mod passwords;
 mod policy_cli;
+mod profile;
 mod recovery;
 mod refresh;
 mod refresh_model;

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["sessions", "rbac"],
     &["tokens"],
-    &["access", "clients", "feed", "permissions", "recovery"],
+    &["access", "clients", "feed", "permissions", "profile", "recovery"],
     &["login", "account_export"],
     &["app"],
     &["cli"],

@@ -98,6 +98,10 @@ catalogue! {
     LengthRequired = "length_required", 411, "The length of the body has to be declared";
     /// A venue would be left without an owner.
     LastOwner = "last_owner", 409, "The venue would be left without an owner";
+    /// The resource is in another version than the one that was to be changed.
+    PreconditionFailed = "precondition_failed", 412, "The resource was changed meanwhile";
+    /// A change that does not say which version it is made to.
+    PreconditionRequired = "precondition_required", 428, "The request has to be conditional";
     /// The body is over the limit.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
     /// The path and query are over the limit.

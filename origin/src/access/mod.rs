@@ -1,4 +1,4 @@
-//! Access that exists, and how it ends: the sessions of an account, its password, its right to sign in, its role.
+//! Access that exists, and how it ends: the sessions of an account, its password, its right to sign in, its role, and the account itself.
 //!
 //! Invariants:
 //! - A person sees and ends their own sessions only; any other identifier is one that does not exist.
@@ -9,6 +9,7 @@
 //! - No transaction and no connection is held while a password is hashed.
 //! - This room owns no table, and decides nothing but the order of things.
 
+mod deletion;
 mod error;
 mod model;
 mod own_sessions;

@@ -75,6 +75,21 @@ pub(super) struct ChangePasswordRequest {
     new_password: Option<SecretString>,
 }
 
+/// `DELETE /auth/account`.
+#[derive(Deserialize)]
+pub(super) struct DeleteAccountRequest {
+    password: Option<SecretString>,
+}
+
+impl Validate for DeleteAccountRequest {
+    type Valid = Password;
+
+    fn validate(self, violations: &mut Violations) -> Option<Password> {
+        let given = self.password.filter(|text| !text.expose_secret().is_empty());
+        Some(Password::new(&violations.required("password", given)?))
+    }
+}
+
 /// The password an account has, and the one it is to have.
 pub(super) struct PasswordChange {
     pub(super) current: Password,

@@ -4,7 +4,7 @@ use crate::accounts;
 use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
-use crate::kernel::passwords::PasswordHash;
+use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::{Limiter, Quota};
 use crate::sessions::{self, RevocationReason};
@@ -39,7 +39,7 @@ pub(super) async fn change(
     caller: &CurrentUser,
     change: PasswordChange,
 ) -> Result<(), AccessError> {
-    let checked = check_current(app, context, caller, &change).await?;
+    let checked = check_current(app, context, caller, change.current.clone()).await?;
     if change.new.expose() == change.current.expose() {
         return Err(AccessError::PasswordUnchanged);
     }
@@ -78,20 +78,17 @@ pub(super) async fn change(
 }
 
 /// What the current password hashes to, if the caller knows it.
-async fn check_current(
+pub(super) async fn check_current(
     app: &AppState,
     context: &RequestContext,
     caller: &CurrentUser,
-    change: &PasswordChange,
+    password: Password,
 ) -> Result<PasswordHash, AccessError> {
     let stored = {
         let mut connection = app.pool().acquire().await?;
         accounts::find_password(&mut connection, &caller.user).await?
     };
-    let matches = app
-        .hasher()
-        .verify(change.current.clone(), stored.as_ref())
-        .await?;
+    let matches = app.hasher().verify(password, stored.as_ref()).await?;
     match stored {
         Some(hash) if matches => Ok(hash),
         Some(_) | None => Err(refuse(app, context, caller).await?),
@@ -99,7 +96,7 @@ async fn check_current(
 }
 
 /// Commits the trace of a refusal, and gives the refusal.
-async fn refuse(
+pub(super) async fn refuse(
     app: &AppState,
     context: &RequestContext,
     caller: &CurrentUser,

@@ -1,4 +1,4 @@
-//! `/auth/sessions…` and `/auth/change-password`.
+//! `/auth/sessions…`, `/auth/change-password` and `/auth/account`.
 
 use axum::extract::{FromRef, Path, State};
 use axum::http::StatusCode;
@@ -9,11 +9,11 @@ use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
-use crate::tokens::{CurrentUser, Tokens};
+use crate::tokens::{CurrentUser, FreshUser, Tokens};
 
 use super::error::AccessError;
-use super::model::{ChangePasswordRequest, RevokeAllQuery, Revoked, SessionList};
-use super::{own_sessions, password};
+use super::model::{ChangePasswordRequest, DeleteAccountRequest, RevokeAllQuery, Revoked, SessionList};
+use super::{deletion, own_sessions, password};
 
 /// The routes of this room.
 pub fn router<S>() -> Router<S>
@@ -30,6 +30,7 @@ where
         .route("/auth/sessions/all", delete(revoke_all))
         .route("/auth/sessions/{id}", delete(revoke))
         .route("/auth/change-password", put(change_password))
+        .route("/auth/account", delete(delete_account))
 }
 
 async fn list(
@@ -74,5 +75,18 @@ async fn change_password(
 ) -> Result<StatusCode, Problem> {
     password::admit(&limiter, &app, &context, &caller).await?;
     password::change(&app, &rules, &mailer, &context, &caller, change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_account(
+    State(app): State<AppState>,
+    State(limiter): State<Limiter>,
+    State(mailer): State<Mailer>,
+    context: RequestContext,
+    caller: FreshUser,
+    Valid(current): Valid<DeleteAccountRequest>,
+) -> Result<StatusCode, Problem> {
+    password::admit(&limiter, &app, &context, &caller.0).await?;
+    deletion::delete(&app, &mailer, &context, caller, current).await?;
     Ok(StatusCode::NO_CONTENT)
 }

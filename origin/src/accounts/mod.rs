@@ -12,9 +12,11 @@
 mod email;
 mod error;
 mod import;
+mod leaving;
 mod model;
 mod names;
 pub mod password;
+mod profile;
 mod store;
 mod stored;
 
@@ -23,8 +25,12 @@ use std::net::IpAddr;
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use error::AccountsError;
 pub use import::{AccountRecord, ImportedAccount, UnfitRecord, import};
+pub use leaving::{Purged, delete, find_last_recipient, purge_one};
 pub use model::{Credentials, KycStatus, NewUser, Role, StatusChange, User, UserStatus, UserView};
 pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
+pub use profile::{
+    PhoneChange, Profile, ProfileChange, Versions, change as change_profile, find as find_profile,
+};
 pub use stored::{StoredAccount, stored};
 
 use crate::kernel::db::PgConnection;

@@ -57,6 +57,12 @@ pub enum EventKind {
     AccountDisabled,
     /// An account was opened again.
     AccountEnabled,
+    /// An account's holder has changed what it says of them.
+    ProfileChanged,
+    /// An account was given up by its holder: nobody sees it any more.
+    AccountDeleted,
+    /// An account that was given up is gone.
+    AccountPurged,
     /// An account was given another global role.
     RoleChanged,
     /// An account was granted a role at a venue.
@@ -81,6 +87,8 @@ pub enum EventKind {
     KeyRemoved,
     /// Secrets were moved to another master key.
     SecretsRewrapped,
+    /// Audit events that were older than the configured retention were removed.
+    AuditTrimmed,
 }
 
 impl EventKind {
@@ -111,6 +119,9 @@ impl EventKind {
             Self::AccountUnlocked => "account_unlocked",
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
+            Self::ProfileChanged => "profile_changed",
+            Self::AccountDeleted => "account_deleted",
+            Self::AccountPurged => "account_purged",
             Self::RoleChanged => "role_changed",
             Self::VenueRoleGranted => "venue_role_granted",
             Self::VenueRoleChanged => "venue_role_changed",
@@ -123,6 +134,7 @@ impl EventKind {
             Self::KeyRetired => "key_retired",
             Self::KeyRemoved => "key_removed",
             Self::SecretsRewrapped => "secrets_rewrapped",
+            Self::AuditTrimmed => "audit_trimmed",
         }
     }
 }
@@ -221,7 +233,7 @@ impl Event {
         self
     }
 
-    /// What else is worth keeping; never a secret.
+    /// What else is worth keeping; never a secret, and no number with a fraction, which could be written in two ways.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
         self.detail.insert(name.to_owned(), value.into());

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_shared::roles::VENUE_ROLES;
 
+use super::audit::AuditCommand;
 use super::policy::PolicyCommand;
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
 use crate::kernel::ids::VenueId;
@@ -51,6 +52,12 @@ pub(super) enum Command {
     ///
     /// Safe to run again, and safe to run from several places at once: one does the work, the others wait.
     Migrate,
+
+    /// Verify the audit log, and write it down
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
 
     /// Look at the configuration
     Config {
@@ -340,7 +347,7 @@ fn venue_role(text: &str) -> Result<VenueRole, String> {
     VenueRole::parse(text).ok_or_else(|| format!("it is one of {}", VENUE_ROLES.join(", ")))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     DateTime::parse_from_rfc3339(text)
         .map(|moment| moment.to_utc())
         .map_err(|error| error.to_string())

@@ -4,6 +4,7 @@
 //! too early for it.
 
 mod arguments;
+mod audit;
 mod clients;
 mod config;
 mod environment;
@@ -88,6 +89,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
     let environment = Environment::of_process(arguments.config);
     let load = || Config::load(environment.config_file(), environment.variables());
     match arguments.command {
+        Command::Audit { command } => audit::run(load, command),
         Command::Serve => serve::run(load()?),
         Command::Migrate => migrate::run(load()?),
         Command::Config {

@@ -51,6 +51,17 @@ impl Challenge {
 }
 
 impl Problem {
+    /// 401 `step_up_required` (RFC 9470 §3): the holder of the token has to prove who they are again, and not longer than
+    /// `max_age_seconds` ago.
+    #[must_use]
+    pub fn step_up_required(max_age_seconds: i64) -> Self {
+        let challenge =
+            format!(r#"Bearer error="insufficient_user_authentication", max_age={max_age_seconds}"#);
+        // A number within a fixed text is always a header value.
+        let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));
+        Self::new(ProblemCode::StepUpRequired).header(WWW_AUTHENTICATE, challenge)
+    }
+
     /// A refusal with this code, its status and its title.
     #[must_use]
     pub fn new(code: ProblemCode) -> Self {

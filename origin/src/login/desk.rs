@@ -91,6 +91,11 @@ impl Desk {
                 .refuse(context, tenant, known, LoginError::InvalidCredentials)
                 .await;
         };
+        if self.awaits_confirmation(&user) {
+            return self
+                .refuse(context, tenant, known, LoginError::AddressUnconfirmed)
+                .await;
+        }
         match user.status {
             UserStatus::Active => {}
             UserStatus::Locked => {

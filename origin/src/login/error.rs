@@ -20,6 +20,10 @@ pub enum LoginError {
     /// There is no such account, or this is not its password.
     #[error("address or password is wrong")]
     InvalidCredentials,
+    /// The password is right, and the address of somebody who registered unseen is still to be confirmed. Answered as a wrong
+    /// password is.
+    #[error("the address is not confirmed")]
+    AddressUnconfirmed,
     /// The password is right, and the account was closed by an operator.
     #[error("the account is disabled")]
     AccountDisabled,
@@ -58,7 +62,9 @@ pub enum LoginError {
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::InvalidCredentials => Self::new(ProblemCode::InvalidCredentials),
+            LoginError::InvalidCredentials | LoginError::AddressUnconfirmed => {
+                Self::new(ProblemCode::InvalidCredentials)
+            }
             LoginError::AccountDisabled => Self::new(ProblemCode::AccountDisabled),
             LoginError::AccountLocked => {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)

@@ -56,6 +56,12 @@ impl Desk {
         Ok(())
     }
 
+    /// Whether an account was made unseen, and nobody has shown yet that its address is theirs. It lets nobody in until then: who
+    /// registers an address and then signs in with the password they chose would learn whether it was free.
+    pub(super) fn awaits_confirmation(&self, user: &User) -> bool {
+        self.app.config().registration.hide_existing && !user.email_verified && user.last_login_at.is_none()
+    }
+
     async fn prepare_account(
         &self,
         context: &RequestContext,

@@ -140,6 +140,7 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
         Letter::VerifyEmail { .. } => opening.map(Topic::VerifyEmail),
         Letter::AlreadyRegistered { .. } => Some(Topic::AlreadyRegistered),
         Letter::ResetPassword { .. } => opening.map(Topic::ResetPassword),
+        Letter::AccountDeleted { .. } => Some(Topic::AccountDeleted),
         Letter::PasswordReset { .. } => Some(Topic::PasswordReset),
         Letter::PasswordChanged { .. } => Some(Topic::PasswordChanged),
     }

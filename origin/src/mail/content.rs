@@ -51,6 +51,7 @@ pub(super) fn content(topic: &Topic<'_>, tenant: &str, now: Timestamp) -> Conten
         Topic::VerifyEmail(opening) => verify_email(tenant, *opening, now),
         Topic::AlreadyRegistered => already_registered(tenant),
         Topic::ResetPassword(opening) => reset_password(tenant, *opening, now),
+        Topic::AccountDeleted => account_deleted(tenant),
         Topic::PasswordReset => password_reset(tenant),
         Topic::PasswordChanged => password_changed(tenant),
     }
@@ -137,6 +138,26 @@ fn reset_password(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content
             advice(
                 "If it was not you",
                 "do nothing: your password stays what it is. Do not give this link to anybody.",
+            ),
+        ],
+    }
+}
+
+fn account_deleted(tenant: &str) -> Content {
+    Content {
+        subject: format!("Your account with {tenant} is closed"),
+        heading: "Your account is closed".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Your account with {tenant} was deleted, as somebody has asked who was signed in and knew its password. All devices were \
+                 signed out. What we know of you is kept for a while, so that a mistake can be mended, and then erased. Until then \
+                 nobody can register with this address."
+            )),
+            Block::Facts,
+            advice("If it was you", "there is nothing to do. We wish you well."),
+            advice(
+                "If it was not",
+                "somebody knows your password. Write to the support at once, while the account can still be brought back.",
             ),
         ],
     }

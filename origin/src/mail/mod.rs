@@ -6,7 +6,7 @@
 //!   out when it is sent.
 //! - Each letter leaves at least once. Should it leave twice, because the server died in between, both have the same
 //!   `Message-ID`.
-//! - A deleted account is not written to.
+//! - A deleted account is not written to, but once, about that.
 //! - Whatever somebody has typed is escaped, and is not shown at all where a mail program would make a link of it.
 //! - No address is logged, nor what a mail server says, since it may quote one.
 //! - Where no transport is configured, nothing is enqueued: what happens meanwhile is not told later.
@@ -123,6 +123,10 @@ async fn look_up(
     let Some((tenant, user)) = tenant.zip(user) else {
         return Ok(None);
     };
-    let recipient = registry.recipient(connection, tenant, user).await?;
+    let recipient = if letter.is_a_farewell() {
+        registry.last_recipient(connection, tenant, user).await?
+    } else {
+        registry.recipient(connection, tenant, user).await?
+    };
     Ok(recipient.map(|recipient| (recipient, found)))
 }

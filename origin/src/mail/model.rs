@@ -41,6 +41,11 @@ pub enum Letter {
         /// The event `password_reset`.
         event: AuditEventId,
     },
+    /// The account was given up.
+    AccountDeleted {
+        /// The event `account_deleted`.
+        event: AuditEventId,
+    },
     /// The password was replaced by who knew it.
     PasswordChanged {
         /// The event `password_changed`.
@@ -54,9 +59,23 @@ impl Letter {
         match self {
             Self::SessionEndedByReuse { event }
             | Self::AlreadyRegistered { event }
+            | Self::AccountDeleted { event }
             | Self::PasswordReset { event }
             | Self::PasswordChanged { event } => Subject::Event(event),
             Self::VerifyEmail { ticket } | Self::ResetPassword { ticket } => Subject::Ticket(ticket),
+        }
+    }
+
+    /// Whether it goes to somebody whose account is deleted, though not gone yet.
+    pub(super) const fn is_a_farewell(self) -> bool {
+        match self {
+            Self::AccountDeleted { .. } => true,
+            Self::SessionEndedByReuse { .. }
+            | Self::VerifyEmail { .. }
+            | Self::AlreadyRegistered { .. }
+            | Self::ResetPassword { .. }
+            | Self::PasswordReset { .. }
+            | Self::PasswordChanged { .. } => false,
         }
     }
 
@@ -67,6 +86,7 @@ impl Letter {
             Self::VerifyEmail { ticket } => format!("verify-email-{ticket}"),
             Self::AlreadyRegistered { event } => format!("already-registered-{event}"),
             Self::ResetPassword { ticket } => format!("reset-password-{ticket}"),
+            Self::AccountDeleted { event } => format!("account-deleted-{event}"),
             Self::PasswordReset { event } => format!("password-reset-{event}"),
             Self::PasswordChanged { event } => format!("password-changed-{event}"),
         }
@@ -95,6 +115,7 @@ pub(super) enum Topic<'a> {
     VerifyEmail(Opening<'a>),
     AlreadyRegistered,
     ResetPassword(Opening<'a>),
+    AccountDeleted,
     PasswordReset,
     PasswordChanged,
 }
@@ -141,6 +162,14 @@ pub struct Errand {
 pub trait Registry: Send + Sync {
     /// The account of a user, unless it was deleted.
     fn recipient<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        tenant: TenantId,
+        user: UserId,
+    ) -> BoxFuture<'c, Result<Option<Recipient>, JobError>>;
+
+    /// The same, also if it was deleted, for as long as it is kept.
+    fn last_recipient<'c>(
         &'c self,
         connection: &'c mut PgConnection,
         tenant: TenantId,

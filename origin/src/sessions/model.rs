@@ -192,6 +192,8 @@ pub enum RevocationReason {
     AccountLocked,
     /// An operator closed the account.
     AccountDisabled,
+    /// Its holder gave the account up.
+    AccountDeleted,
     /// The password was changed in another session.
     PasswordChanged,
     /// The password was replaced by somebody who had forgotten it.
@@ -211,6 +213,7 @@ impl RevocationReason {
             Self::AllRevoked => "all_revoked",
             Self::AccountLocked => "account_locked",
             Self::AccountDisabled => "account_disabled",
+            Self::AccountDeleted => "account_deleted",
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::ClientRevoked => "client_revoked",

@@ -48,6 +48,37 @@ where
     }
 }
 
+/// Seconds for which somebody who has proved who they are may do what cannot be undone.
+const FRESH_SECONDS: i64 = 300;
+
+/// The same, provided that its holder has proved who they are within the last five minutes, by the token in hand. An account has
+/// no second factor yet that it could ask for.
+pub struct FreshUser(pub CurrentUser);
+
+impl<S> FromRequestParts<S> for FreshUser
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+    Limiter: FromRef<S>,
+    Tokens: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let context = RequestContext::from_request_parts(parts, state).await?;
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        let age = user
+            .claims
+            .auth_time
+            .map(|time| context.now.timestamp().saturating_sub(time));
+        if age.is_some_and(|age| age <= FRESH_SECONDS) {
+            Ok(Self(user))
+        } else {
+            Err(Problem::step_up_required(FRESH_SECONDS))
+        }
+    }
+}
+
 async fn authenticate(
     app: &AppState,
     tokens: &Tokens,

@@ -3,8 +3,11 @@
 use reqwest::StatusCode;
 
 use super::*;
-use crate::fixtures::{PASSWORD, assert_refused, count, registration, try_login};
+use crate::fixtures::{PASSWORD, assert_refused, count, execute, registration, try_login};
 use crate::mail::server_with_folder_and;
+
+/// Another password than that of the usual registration.
+const CHOSEN: &str = "violet anchors drift at noon";
 
 async fn server_that_hides() -> (TestServer, Folder) {
     server_with_folder_and(|settings| {
@@ -38,7 +41,7 @@ async fn a_new_address_and_a_taken_one_are_answered_alike_and_told_apart_by_mail
 }
 
 #[tokio::test]
-async fn nobody_is_signed_in_by_it_and_the_password_is_good_afterwards() {
+async fn nobody_is_signed_in_by_it() {
     let (server, _folder) = server_that_hides().await;
     try_register(&server, "ada@example.com").await;
     assert_eq!(count(&server, "SELECT count(*) FROM sessions").await, 0);
@@ -50,15 +53,103 @@ async fn nobody_is_signed_in_by_it_and_the_password_is_good_afterwards() {
         .await,
         1
     );
-    let mut other = registration("ada@example.com");
-    other["password"] = json!("violet anchors drift at noon");
-    post(&server, "/auth/register", &other).await;
+}
+
+#[tokio::test]
+async fn registering_and_then_signing_in_tells_no_more_than_registering() {
+    let (server, folder) = server_that_hides().await;
+    try_register(&server, "ada@example.com").await;
+    let token = only(&mails(&server, &folder).await, CONFIRM).token();
+    verify(&server, &token).await;
+    let mut answers = Vec::new();
+    for email in ["ada@example.com", "free@example.com"] {
+        let mut chosen = registration(email);
+        chosen["password"] = json!(CHOSEN);
+        assert_eq!(
+            post(&server, "/auth/register", &chosen).await.status(),
+            StatusCode::ACCEPTED
+        );
+        let mut refused = assert_refused(
+            try_login(&server, email, CHOSEN).await,
+            401,
+            "invalid_credentials",
+        )
+        .await;
+        refused.as_object_mut().unwrap().remove("requestId");
+        answers.push(refused);
+    }
+    assert_eq!(answers[0], answers[1]);
+    let open = "SELECT count(*) FROM sessions";
+    assert_eq!(count(&server, open).await, 0);
     assert_eq!(
         try_login(&server, "ada@example.com", PASSWORD).await.status(),
         StatusCode::OK
     );
-    let answer = try_login(&server, "ada@example.com", "violet anchors drift at noon").await;
+}
+
+#[tokio::test]
+async fn the_password_is_good_once_the_address_is_confirmed() {
+    let (server, folder) = server_that_hides().await;
+    try_register(&server, "ada@example.com").await;
+    let token = only(&mails(&server, &folder).await, CONFIRM).token();
+    let answer = try_login(&server, "ada@example.com", PASSWORD).await;
     assert_refused(answer, 401, "invalid_credentials").await;
+    assert_eq!(verify(&server, &token).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        try_login(&server, "ada@example.com", PASSWORD).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn whose_link_was_lost_asks_for_a_new_password_instead() {
+    let (server, folder) = server_that_hides().await;
+    try_register(&server, "ada@example.com").await;
+    mails(&server, &folder).await;
+    let token = reset_token(&server, &folder, "ada@example.com").await;
+    assert_eq!(
+        reset(&server, &token, CHOSEN).await.status(),
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        try_login(&server, "ada@example.com", CHOSEN).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn who_signed_in_before_registrations_were_hidden_still_may() {
+    let (server, _folder) = server_that_hides().await;
+    try_register(&server, "ada@example.com").await;
+    execute(&server, "UPDATE users SET last_login_at = created_at").await;
+    assert_eq!(
+        try_login(&server, "ada@example.com", PASSWORD).await.status(),
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn both_kinds_of_registration_leave_as_much_behind() {
+    let (server, folder) = server_that_hides().await;
+    try_register(&server, "ada@example.com").await;
+    mails(&server, &folder).await;
+    let mut grown = Vec::new();
+    let mut before = traces(&server).await;
+    for email in ["ada@example.com", "free@example.com"] {
+        try_register(&server, email).await;
+        let after = traces(&server).await;
+        grown.push((after.0 - before.0, after.1 - before.1));
+        before = after;
+    }
+    assert_eq!(grown, [(1, 1), (1, 1)], "an event and a job");
+}
+
+/// How many events and jobs there are.
+async fn traces(server: &TestServer) -> (i64, i64) {
+    (
+        count(server, "SELECT count(*) FROM audit_events").await,
+        count(server, "SELECT count(*) FROM graphile_worker._private_jobs").await,
+    )
 }
 
 #[tokio::test]
@@ -66,7 +157,7 @@ async fn an_account_that_was_deleted_is_hidden_too_and_not_written_to() {
     let (server, folder) = server_that_hides().await;
     try_register(&server, "ada@example.com").await;
     mails(&server, &folder).await;
-    crate::fixtures::execute(&server, "UPDATE users SET deleted_at = created_at").await;
+    execute(&server, "UPDATE users SET deleted_at = created_at").await;
     assert_eq!(
         try_register(&server, "ada@example.com").await.0,
         StatusCode::ACCEPTED

@@ -4,9 +4,11 @@
 //! was right; a missed goal is printed and fails nothing, because a machine is not a test.
 
 mod check;
+mod comparison;
 mod contest;
 mod drive;
 mod edge;
+mod enumeration;
 mod feed;
 mod flood;
 mod hashing;
@@ -79,10 +81,12 @@ enum Part {
     Memory,
     /// Hostile requests, and people among them
     Flood,
+    /// Whether times tell who has an account
+    Enumeration,
 }
 
 impl Part {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Edge,
         Self::Size,
         Self::Start,
@@ -96,6 +100,7 @@ impl Part {
         Self::Revocation,
         Self::Memory,
         Self::Flood,
+        Self::Enumeration,
     ];
 }
 
@@ -121,6 +126,8 @@ struct Plan {
     sessions: usize,
     /// Hostile requests of a flood, at least.
     flood: usize,
+    /// Requests of each kind about addresses that have an account, and about others.
+    guesses: usize,
 }
 
 impl Plan {
@@ -135,6 +142,7 @@ impl Plan {
         trials: 40,
         sessions: 100,
         flood: 2_000,
+        guesses: 50,
     };
     const FULL: Self = Self {
         rounds: 7,
@@ -147,6 +155,7 @@ impl Plan {
         trials: 200,
         sessions: 1_000,
         flood: 20_000,
+        guesses: 200,
     };
 }
 
@@ -190,6 +199,7 @@ pub fn run(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
             Part::Revocation => rows.extend(revocation::rows(workspace, &plan)?),
             Part::Memory => rows.push(memory::row(workspace, &plan)?),
             Part::Flood => rows.push(flood::row(workspace, &plan)?),
+            Part::Enumeration => rows.push(enumeration::row(workspace, &plan)?),
         }
     }
 

@@ -4,7 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{contest::rate, histogram::Histogram, sample::Series};
+use super::{
+    comparison::{self, Comparison},
+    contest::rate,
+    histogram::Histogram,
+    sample::Series,
+};
 
 /// What a contest must reach, from `design.md`.
 #[derive(Clone, Debug)]
@@ -84,6 +89,11 @@ pub(super) enum Row {
     Figures { title: String, figures: Vec<Figure> },
     /// How long something took, many times.
     Times { title: String, times: Histogram },
+    /// The same requests about what is there and what is not.
+    Compared {
+        title: String,
+        comparisons: Vec<Comparison>,
+    },
 }
 
 impl Row {
@@ -114,6 +124,7 @@ impl Row {
             } => contest_lines(title, unit, goals, series),
             Self::Figures { title, figures } => figure_lines(title, figures),
             Self::Times { title, times } => format!("{title:<50} {:>12}\n{}", "ms", times.lines()),
+            Self::Compared { title, comparisons } => comparison::lines(title, comparisons),
         }
     }
 
@@ -138,6 +149,7 @@ impl Row {
                 json!({ "title": title, "figures": figures })
             }
             Self::Times { title, times } => json!({ "title": title, "times": times.json() }),
+            Self::Compared { title, comparisons } => comparison::json(title, comparisons),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! - No message repeats a secret.
 //! - What is read here is valid: no other room checks a setting again.
 
+mod accounts;
+mod audit;
 mod mail;
 mod passwords;
 mod reader;
@@ -28,6 +30,8 @@ use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
+pub use accounts::AccountsConfig;
+pub use audit::AuditConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
 pub use registration::RegistrationConfig;
@@ -60,6 +64,8 @@ pub struct Config {
     pub edge_required: bool,
     /// `[passwords]`
     pub passwords: PasswordsConfig,
+    /// `[accounts]`
+    pub accounts: AccountsConfig,
     /// `[registration]`
     pub registration: RegistrationConfig,
     /// `[limits]`
@@ -68,6 +74,8 @@ pub struct Config {
     pub clients: BTreeMap<String, SecretDigest>,
     /// `[mail]`; `None`: mail is off.
     pub mail: Option<MailConfig>,
+    /// `[audit]`
+    pub audit: AuditConfig,
     /// `[tenants] default`: slug of the tenant of requests that name none.
     pub default_tenant: String,
     /// `[log]`

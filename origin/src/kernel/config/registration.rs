@@ -7,7 +7,8 @@ use super::sections::Found;
 #[derive(Clone, Copy, Debug)]
 pub struct RegistrationConfig {
     /// `hide_existing`: whether a registration is answered alike, whether there is an account with the address or not. Nobody is
-    /// signed in by it then: a mail says what has become of it, so that `[mail]` is needed. Default false.
+    /// signed in by it then: a mail says what has become of it, so that `[mail]` is needed, and the first sign-in to an account waits
+    /// until its address is confirmed. Default false.
     pub hide_existing: bool,
 }
 

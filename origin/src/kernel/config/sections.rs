@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig,
-    RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
+    AccountsConfig, AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat,
+    MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -26,7 +26,9 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
+    let accounts = section("accounts");
     let (clients, registration) = (section("clients"), section("registration"));
+    let audit = section("audit");
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -35,10 +37,12 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (master_key, old_master_key_ids) = read_master_key(secrets, mistakes).unzip();
     let (edge_keys, edge_required) = read_edge(edge, &http, mistakes);
     let passwords = PasswordsConfig::read(passwords, mistakes);
+    let accounts = AccountsConfig::read(accounts, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
     let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
+    let audit = AuditConfig::read(audit, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
     Some(Config {
@@ -51,10 +55,12 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         edge_keys,
         edge_required,
         passwords,
+        accounts,
         registration,
         limits,
         clients,
         mail,
+        audit,
         default_tenant,
         log,
     })
