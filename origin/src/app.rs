@@ -29,7 +29,8 @@ use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
 use crate::{
-    access, accounts, clients, feed, http, login, permissions, profile, rbac, recovery, revocations, tokens,
+    access, account_export, accounts, clients, feed, http, login, permissions, profile, rbac, recovery,
+    revocations, tokens,
 };
 
 /// The state of all rooms.
@@ -125,6 +126,7 @@ impl App {
             .merge(permissions::router::<Self>())
             .merge(profile::router::<Self>())
             .merge(recovery::router::<Self>())
+            .merge(account_export::router::<Self>())
             .merge(login::router::<Self>());
         let guarded = routes.layer(from_fn_with_state(self.clone(), tokens::guard::<Self>));
         http::application(guarded, self.clone())

@@ -1,10 +1,12 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
 //! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← revocations ← accounts ←
-//! sessions, rbac ← tokens ← access, clients, feed, permissions ← login`. `app` wires them together and `cli` starts them; no room imports
+//! sessions, rbac ← tokens ← access, clients, feed, permissions, recovery ←
+//! login, account_export`. `app` wires them together and `cli` starts them; no room imports
 //! those two.
 
 pub mod access;
+pub mod account_export;
 pub mod accounts;
 pub mod app;
 pub mod audit;

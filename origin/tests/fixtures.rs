@@ -28,6 +28,7 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "PASSWORD_CHECKS_PER_15_MINUTES",
         "RESET_MAILS_PER_HOUR",
         "VERIFICATION_MAILS_PER_HOUR",
+        "ACCOUNT_EXPORTS_PER_HOUR",
     ] {
         settings.insert(format!("PORTCULLIS__LIMITS__{limit}"), "100000".into());
     }

@@ -11,6 +11,7 @@
 mod common;
 
 mod account_deletion;
+mod account_export;
 mod account_standing;
 mod audit;
 mod audit_log;

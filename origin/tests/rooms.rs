@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["tokens"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],
-    &["login"],
+    &["login", "account_export"],
     &["app"],
     &["cli"],
 ];

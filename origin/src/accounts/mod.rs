@@ -18,6 +18,7 @@ mod names;
 pub mod password;
 mod profile;
 mod store;
+mod stored;
 
 use std::net::IpAddr;
 
@@ -30,6 +31,7 @@ pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
 pub use profile::{
     PhoneChange, Profile, ProfileChange, Versions, change as change_profile, find as find_profile,
 };
+pub use stored::{StoredAccount, stored};
 
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};

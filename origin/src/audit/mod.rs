@@ -19,6 +19,7 @@ mod model;
 mod reading;
 mod retention;
 mod store;
+mod stored;
 
 pub use chain::{Chain, Fault, Walk};
 pub use entry::Entry;
@@ -26,3 +27,4 @@ pub use model::{Event, EventKind, RecordedEvent};
 pub use reading::{Break, chains, export, find_unchained, verify};
 pub use retention::{keep, prepare};
 pub use store::{find, pseudonymise, record};
+pub use stored::{StoredEvent, stored};

@@ -47,6 +47,8 @@ pub enum EventKind {
     PasswordChanged,
     /// Somebody who is signed in did not know the password of the account.
     PasswordRefused,
+    /// All that is stored about an account was handed out to its holder.
+    AccountExported,
     /// An account was suspended.
     AccountLocked,
     /// The suspension of an account was ended.
@@ -112,6 +114,7 @@ impl EventKind {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::PasswordRefused => "password_refused",
+            Self::AccountExported => "account_exported",
             Self::AccountLocked => "account_locked",
             Self::AccountUnlocked => "account_unlocked",
             Self::AccountDisabled => "account_disabled",

@@ -46,6 +46,12 @@ pub fn connect(config: &DatabaseConfig) -> Result<Pool, sqlx::Error> {
         .connect_lazy_with(options))
 }
 
+/// A transaction that changes nothing, and in which all queries see the database as it was at the first of them.
+pub async fn snapshot(pool: &Pool) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await
+}
+
 /// Asks Postgres for an answer, whatever it is.
 pub async fn ping(pool: &Pool) -> Result<(), sqlx::Error> {
     pool.acquire().await?.ping().await

@@ -9,6 +9,7 @@ pub mod causes;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod excerpt;
 pub mod explanation;
 pub mod http_client;
 pub mod ids;

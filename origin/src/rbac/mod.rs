@@ -15,9 +15,11 @@
 mod error;
 mod model;
 mod store;
+mod stored;
 
 pub use error::RbacError;
 pub use model::{Effective, Expiry, Grant, Granted, Granter, HeldRoles, NewGrant, Place, Source, VenueRole};
+pub use stored::{StoredGrant, stored_given, stored_held};
 
 use portcullis_shared::claims::MAX_VENUES;
 use portcullis_shared::roles::{MANAGE_ROLES, VENUE_OWNER};

@@ -19,6 +19,7 @@ mod presented;
 mod reset;
 mod routes;
 mod store;
+mod stored;
 mod ticket;
 mod verification;
 
@@ -26,5 +27,6 @@ pub use error::RecoveryError;
 pub use reset::{ResetRequested, answer_request};
 pub use routes::router;
 pub use store::{purge_expired, withdraw_reset};
+pub use stored::{StoredTicket, stored};
 pub use ticket::{Purpose, Tickets};
 pub use verification::ask_to_verify;

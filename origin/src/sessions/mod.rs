@@ -21,6 +21,7 @@ mod keys;
 mod model;
 mod refresh_token;
 mod store;
+mod stored;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use model::{
     Presented, RevocationReason, Session, Standing,
 };
 pub use refresh_token::{Link, PresentedToken, RefreshKey, looks_like_refresh_token};
+pub use stored::{StoredSession, stored};
 
 use crate::accounts::{User, UserStatus};
 use crate::audit::{self, Event};

@@ -157,6 +157,8 @@ pub struct LimitsConfig {
     pub reset_mails_per_hour: NonZeroU32,
     /// Times an hour that somebody who is signed in may ask for another mail to confirm their address. Default 3.
     pub verification_mails_per_hour: NonZeroU32,
+    /// Times an hour that all that is stored about an account may be asked for. Default 3.
+    pub account_exports_per_hour: NonZeroU32,
 }
 
 /// `[log]`: how events are written to the standard error stream.

@@ -262,6 +262,7 @@ impl LimitsConfig {
             password_checks_per_15_minutes: limit("password_checks_per_15_minutes", 5),
             reset_mails_per_hour: limit("reset_mails_per_hour", 3),
             verification_mails_per_hour: limit("verification_mails_per_hour", 3),
+            account_exports_per_hour: limit("account_exports_per_hour", 3),
         };
         section.finish();
         config
