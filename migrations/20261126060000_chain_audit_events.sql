@@ -133,17 +133,19 @@ CREATE FUNCTION audit_events_link() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     chain uuid := coalesce(NEW.tenant_id, '00000000-0000-0000-0000-000000000000');
+    chains uuid[] := string_to_array(nullif(current_setting('portcullis.audit_chains', true), ''), ',')::uuid[] || chain;
     head audit_chains;
     content bytea;
     digest bytea;
 BEGIN
-    INSERT INTO audit_chains (id, tenant_id) SELECT chain, NEW.tenant_id
-    WHERE NOT EXISTS (SELECT FROM audit_chains WHERE id = chain)
+    -- All heads of the transaction in one order, lest two transactions wait for each other. Those that are missing are made
+    -- before any is locked: so nobody who holds a head waits for one that is not there yet.
+    INSERT INTO audit_chains (id, tenant_id)
+    SELECT missing, nullif(missing, '00000000-0000-0000-0000-000000000000') FROM unnest(chains) AS missing
+    WHERE NOT EXISTS (SELECT FROM audit_chains WHERE id = missing)
+    ORDER BY missing
     ON CONFLICT DO NOTHING;
-    -- All heads of the transaction in one order, lest two transactions wait for each other.
-    PERFORM FROM audit_chains
-    WHERE id = ANY (string_to_array(current_setting('portcullis.audit_chains', true), ',')::uuid[])
-    ORDER BY id FOR NO KEY UPDATE;
+    PERFORM FROM audit_chains WHERE id = ANY (chains) ORDER BY id FOR NO KEY UPDATE;
     SELECT * INTO STRICT head FROM audit_chains WHERE id = chain FOR NO KEY UPDATE;
     digest := sha256(convert_to(audit_canonical(jsonb_build_object(
         'actor', NEW.actor_id,
