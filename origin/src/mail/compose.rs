@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use askama::Template;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
 use secrecy::ExposeSecret as _;
 
 use crate::audit::RecordedEvent;
@@ -19,6 +19,8 @@ use super::model::{Errand, Letter, Opening, Recipient, Topic};
 
 /// Most characters of a line of text, but for links (RFC 5322 §2.1.1).
 const COLUMNS: usize = 78;
+/// Most bytes of any line (RFC 5322 §2.1.1).
+const LONGEST_LINE: usize = 998;
 
 /// A mail that is ready to leave.
 pub(super) struct Mail {
@@ -115,14 +117,32 @@ impl Stationery {
                 MultiPart::builder()
                     .kind(MultiPartKind::Alternative)
                     .boundary(format!("=_{identity}"))
-                    .singlepart(SinglePart::plain(text))
-                    .singlepart(SinglePart::html(html)),
+                    .singlepart(part(ContentType::TEXT_PLAIN, text))
+                    .singlepart(part(ContentType::TEXT_HTML, html)),
             )
             .map_err(|_| MailError::Form)?;
         Ok(Mail {
             message,
             file_name: format!("{identity}.eml"),
         })
+    }
+}
+
+/// A body that stands in the mail as it is, wherever mail servers take it so (RFC 5322 §2.1.1): a link that is folded by
+/// quoted-printable is of no use to whoever reads the mail with simple tools.
+fn part(kind: ContentType, text: String) -> SinglePart {
+    let stands = text.is_ascii()
+        && !text.contains(['\0', '\r'])
+        && text.lines().all(|line| line.len() <= LONGEST_LINE);
+    let builder = SinglePart::builder().header(kind);
+    if stands {
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        builder.body(Body::dangerous_pre_encoded(
+            lines,
+            ContentTransferEncoding::SevenBit,
+        ))
+    } else {
+        builder.body(text)
     }
 }
 

@@ -201,9 +201,11 @@ fn password_changed(tenant: &str) -> Content {
     }
 }
 
-/// `24 hours`, `1 hour`, `59 minutes`: rounded down, since nobody should be told more than there is.
+/// `24 hours`, `1 hour`, `59 minutes`. A mail that is written seconds after its ticket says what the ticket was issued for; beyond that
+/// it is rounded down, since nobody should be told more than there is.
 fn lasting(left: TimeDelta) -> String {
-    let (hours, minutes) = (left.num_hours(), left.num_minutes().max(1));
+    let minutes = (left + TimeDelta::seconds(30)).num_minutes().max(1);
+    let hours = minutes / 60;
     let (number, unit) = if hours >= 1 {
         (hours, "hour")
     } else {
@@ -221,9 +223,11 @@ mod tests {
     fn how_long_a_link_lasts_is_rounded_down() {
         for (left, words) in [
             (TimeDelta::hours(24), "24 hours"),
-            (TimeDelta::seconds(86_399), "23 hours"),
+            (TimeDelta::seconds(86_398), "24 hours"),
+            (TimeDelta::minutes(1439), "23 hours"),
             (TimeDelta::hours(1), "1 hour"),
-            (TimeDelta::seconds(3_599), "59 minutes"),
+            (TimeDelta::seconds(3_598), "1 hour"),
+            (TimeDelta::seconds(3_569), "59 minutes"),
             (TimeDelta::seconds(30), "1 minute"),
             (TimeDelta::seconds(-5), "1 minute"),
         ] {
