@@ -74,24 +74,37 @@ impl<'u> Target<'u> {
         self.query.as_deref()
     }
 
-    /// The path as the most lenient upstream would read it: percent-decoded, without `;` parameters and without
-    /// a slash at the end. `None` where that is the path itself.
+    /// The path as lenient upstreams would read it: percent-decoded as often as it was encoded, without `;` parameters, and
+    /// without a slash at the end; where it has one, with it as well. Empty where there is one reading only. Case is for the
+    /// caller to fold.
     #[must_use]
-    pub fn lenient_reading(&self) -> Option<String> {
+    pub fn lenient_readings(&self) -> Vec<String> {
         let ends_with_slash = self.path.len() > 1 && self.path.ends_with('/');
         if !ends_with_slash && !self.path.contains(['%', ';']) {
-            return None;
+            return Vec::new();
         }
         let mut reading = String::with_capacity(self.path.len());
         for segment in self.path.trim_end_matches('/').split('/').skip(1) {
-            let decoded =
-                decode(segment.as_bytes()).map_or_else(|| segment.as_bytes().to_vec(), |layer| layer.bytes);
+            let decoded = decode_wholly(segment);
             let decoded = String::from_utf8_lossy(&decoded);
             reading.push('/');
             reading.push_str(decoded.split_once(';').map_or(decoded.as_ref(), |(name, _)| name));
         }
-        Some(reading)
+        let as_a_folder = ends_with_slash.then(|| format!("{reading}/"));
+        std::iter::once(reading).chain(as_a_folder).collect()
     }
+}
+
+/// The segment without any layer of percent-encoding; no accepted path has more than [`MAX_LAYERS`].
+fn decode_wholly(segment: &str) -> Vec<u8> {
+    let mut bytes = segment.as_bytes().to_vec();
+    for _ in 0..MAX_LAYERS {
+        match decode(&bytes) {
+            Some(layer) => bytes = layer.bytes,
+            None => break,
+        }
+    }
+    bytes
 }
 
 fn check(path: &str) -> Result<(), MalformedPath> {
@@ -344,25 +357,26 @@ mod tests {
     }
 
     #[test]
-    fn the_lenient_reading_decodes_and_drops_parameters_and_the_last_slash() {
-        let reading = |path: &str| {
+    fn lenient_readings_decode_and_drop_parameters_and_leave_the_last_slash_open() {
+        let readings = |path: &str| {
             Target::of_url(&format!("http://h{path}"))
                 .unwrap()
-                .lenient_reading()
+                .lenient_readings()
         };
-        assert_eq!(reading("/api/%61dmin").as_deref(), Some("/api/admin"));
-        assert_eq!(reading("/api/admin;v=1/x").as_deref(), Some("/api/admin/x"));
-        assert_eq!(reading("/api/admin/").as_deref(), Some("/api/admin"));
-        assert_eq!(reading("/api/a%3Bb").as_deref(), Some("/api/a"));
-        assert_eq!(reading("/api/admin"), None);
-        assert_eq!(reading("/"), None);
+        assert_eq!(readings("/api/%61dmin"), ["/api/admin"]);
+        assert_eq!(readings("/api/%252561dmin"), ["/api/admin"]);
+        assert_eq!(readings("/api/admin;v=1/x"), ["/api/admin/x"]);
+        assert_eq!(readings("/api/admin/"), ["/api/admin", "/api/admin/"]);
+        assert_eq!(readings("/api/%61dmin/"), ["/api/admin", "/api/admin/"]);
+        assert_eq!(readings("/api/a%3Bb"), ["/api/a"]);
+        assert!(readings("/api/admin").is_empty() && readings("/").is_empty());
     }
 
     proptest! {
         #[test]
         fn no_url_makes_it_panic(url in any::<String>()) {
             if let Ok(target) = Target::of_url(&url) {
-                let _ = target.lenient_reading();
+                let _ = target.lenient_readings();
             }
         }
 
@@ -373,9 +387,10 @@ mod tests {
                 let again_url = format!("http://h{}", target.path());
                 let again = Target::of_url(&again_url).unwrap();
                 prop_assert_eq!(target.path(), again.path());
-                let reading = target.lenient_reading().unwrap_or_else(|| target.path().to_owned());
-                prop_assert!(!reading.contains('\\') && !reading.contains("//"));
-                prop_assert!(reading.split('/').all(|segment| segment != "." && segment != ".."));
+                for reading in target.lenient_readings().iter().map(String::as_str).chain([target.path()]) {
+                    prop_assert!(!reading.contains('\\') && !reading.contains("//"));
+                    prop_assert!(reading.split('/').all(|segment| segment != "." && segment != ".."));
+                }
             }
         }
     }

@@ -28,7 +28,7 @@ fn check_target(url: &str) {
     );
     assert!(target.query().is_none_or(|query| !query.contains('#')), "{url:?}");
     check_segments(path);
-    if let Some(reading) = target.lenient_reading() {
+    for reading in target.lenient_readings() {
         check_segments(&reading);
     }
 }

@@ -15,16 +15,10 @@ impl Policy {
         let Some(route) = entry.route(method) else {
             return Found::OtherMethods(entry.methods());
         };
-        match self.lenient_route(method, target) {
-            Some(other)
-                if other.gate != route.gate
-                    || other.destination != route.destination
-                    || other.limits != route.limits
-                    || other.answers.cors != route.answers.cors =>
-            {
-                Found::TwoReadings
-            }
-            _ => Found::Route(route),
+        if self.has_second_reading(method, target, entry, route) {
+            Found::TwoReadings
+        } else {
+            Found::Route(route)
         }
     }
 
@@ -62,15 +56,30 @@ impl Policy {
             .find(|entry| entry.pattern.matches(path, fold))
     }
 
-    /// The route that a lenient upstream would take the path to; `None` where no reading differs.
-    fn lenient_route(&self, method: &str, target: &Target<'_>) -> Option<&Rc<Route>> {
-        let reading = target.lenient_reading();
-        if reading.is_none() && !target.path().bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return None;
-        }
-        self.entry(reading.as_deref().unwrap_or(target.path()), true)?
-            .route(method)
+    /// Whether a lenient upstream could take the path for one of another entry, which demands something else of the request, or
+    /// does not allow its method.
+    fn has_second_reading(&self, method: &str, target: &Target<'_>, entry: &Entry, route: &Route) -> bool {
+        let readings = target.lenient_readings();
+        let has_capitals = target.path().bytes().any(|byte| byte.is_ascii_uppercase());
+        let folded = has_capitals.then(|| target.path());
+        readings.iter().map(String::as_str).chain(folded).any(|reading| {
+            self.entry(reading, true).is_some_and(|other| {
+                !std::ptr::eq(other, entry)
+                    && other
+                        .route(method)
+                        .is_none_or(|other| demands_otherwise(other, route))
+            })
+        })
     }
+}
+
+/// Whether the edge would do something else with a request for the one route than for the other.
+fn demands_otherwise(one: &Route, other: &Route) -> bool {
+    one.gate != other.gate
+        || one.destination != other.destination
+        || one.limits != other.limits
+        || one.max_body_bytes != other.max_body_bytes
+        || one.answers.cors != other.answers.cors
 }
 
 impl Entry {

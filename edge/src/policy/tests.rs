@@ -269,6 +269,49 @@ fn a_path_that_a_lenient_upstream_would_take_elsewhere_is_refused() {
     }
 }
 
+#[test]
+fn a_folder_is_not_opened_by_another_spelling_of_its_path() {
+    let policy = policy(&json!([
+        {"path": "/api/*", "upstream": "app", "authenticated": true},
+        {"path": "/api/users/*", "upstream": "app", "require": {"role": "admin"}},
+    ]))
+    .unwrap();
+    for spelling in ["%75sers", "USERS", "users;x", "%2575sers", "Users;x"] {
+        let path = format!("/api/{spelling}/");
+        assert_eq!(find(&policy, "GET", &path), "400", "{path}");
+    }
+    assert_eq!(find(&policy, "GET", "/api/users/1"), "/api/users/*");
+}
+
+#[test]
+fn a_method_that_a_route_does_not_allow_is_not_allowed_by_another_spelling() {
+    let policy = policy(&json!([
+        {"path": "/api/*", "upstream": "app", "authenticated": true},
+        {"path": "/api/reports", "methods": ["GET"], "upstream": "app", "authenticated": true},
+    ]))
+    .unwrap();
+    for path in ["/api/Reports", "/api/reports/", "/api/%72eports"] {
+        assert_eq!(find(&policy, "POST", path), "400", "{path}");
+        assert_eq!(
+            find(&policy, "GET", path),
+            "/api/*",
+            "{path}: both demand the same"
+        );
+    }
+}
+
+#[test]
+fn a_limit_of_bodies_is_not_passed_by_another_spelling() {
+    let policy = policy(&json!([
+        {"path": "/up/*", "upstream": "app", "authenticated": true},
+        {"path": "/up/avatar", "upstream": "app", "authenticated": true, "max_body_bytes": 65536},
+    ]))
+    .unwrap();
+    for path in ["/up/Avatar", "/up/avatar/", "/up/%61vatar"] {
+        assert_eq!(find(&policy, "POST", path), "400", "{path}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_table_makes_it_panic(text in any::<String>()) {
