@@ -163,7 +163,8 @@ pub(super) enum KeysCommand {
     /// within seconds. Refresh tokens go on working, so that nobody has to sign in again.
     Retire {
         /// The key's identifier, as `keys list` shows it
-        #[arg(value_name = "KID")]
+        // It is base64url, and may begin with a hyphen.
+        #[arg(value_name = "KID", allow_hyphen_values = true)]
         kid: String,
 
         /// Remove the key even if it signs: a new one is made and signs from now on
