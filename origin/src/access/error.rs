@@ -55,10 +55,7 @@ impl From<AccessError> for Problem {
                 Self::validation_failed(Vec::new()).field("newPassword", error.code(), &error.message())
             }
             error @ AccessError::NotApplicable(_) => Self::internal(error),
-            AccessError::Hasher(HasherError::Overloaded) => Self::new(ProblemCode::Overloaded).retry_after(1),
-            AccessError::Hasher(error @ (HasherError::UnreadableHash | HasherError::Failed)) => {
-                Self::internal(error)
-            }
+            AccessError::Hasher(error) => error.into(),
             AccessError::Accounts(error) => error.into(),
             AccessError::Sessions(error) => error.into(),
             AccessError::Database(error) => Self::database(error),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::password;
+use crate::accounts::fields::parse_new_password;
 use crate::http::{Validate, Violations};
 use crate::kernel::ids::SessionId;
 use crate::kernel::passwords::Password;
@@ -105,11 +105,7 @@ impl Validate for ChangePasswordRequest {
             .filter(|text| !text.expose_secret().is_empty());
         let current = violations.required("currentPassword", given);
         let new = violations.required("newPassword", self.new_password);
-        let new = new.and_then(|text| {
-            password::check_length(&text)
-                .map_err(|error| violations.add("newPassword", error.code(), &error.message()))
-                .ok()
-        });
+        let new = new.and_then(|text| parse_new_password(violations, "newPassword", &text));
         Some(PasswordChange {
             current: Password::new(&current?),
             new: new?,

@@ -11,6 +11,7 @@
 
 mod email;
 mod error;
+pub mod fields;
 mod import;
 mod leaving;
 mod model;

@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use portcullis_shared::problem::{self, FieldError, PROBLEM_CONTENT_TYPE, ProblemCode};
 
+use crate::kernel::passwords::HasherError;
+
 /// When a client that was answered 503 may come again, unless the refusal knows better.
 const DEFAULT_RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -241,6 +243,15 @@ impl Problem {
             violated_policies: parts.violated_policies,
         };
         (status, headers, document.to_json()).into_response()
+    }
+}
+
+impl From<HasherError> for Problem {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Overloaded => Self::new(ProblemCode::Overloaded).retry_after(1),
+            HasherError::UnreadableHash | HasherError::Failed => Self::internal(error),
+        }
     }
 }
 

@@ -75,10 +75,7 @@ impl From<LoginError> for Problem {
             LoginError::InvalidRefreshToken => Self::new(ProblemCode::InvalidRefreshToken),
             LoginError::RefreshTokenReused => Self::new(ProblemCode::RefreshTokenReused)
                 .detail("The session was ended, because its refresh token may be in two hands."),
-            LoginError::Hasher(HasherError::Overloaded) => Self::new(ProblemCode::Overloaded).retry_after(1),
-            LoginError::Hasher(error @ (HasherError::UnreadableHash | HasherError::Failed)) => {
-                Self::internal(error)
-            }
+            LoginError::Hasher(error) => error.into(),
             LoginError::Accounts(error) => error.into(),
             LoginError::Sessions(error) => error.into(),
             LoginError::Recovery(error) => error.into(),

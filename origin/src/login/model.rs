@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::accounts::password;
-use crate::accounts::{EmailAddress, InvalidName, NewUser, PersonName, PhoneNumber, User, UserView};
+use crate::accounts::fields::{parse_email, parse_name, parse_new_password, parse_phone};
+use crate::accounts::{EmailAddress, NewUser, User, UserView};
 use crate::http::{Validate, Violations};
 use crate::kernel::ids::SessionId;
 use crate::kernel::passwords::Password;
@@ -35,7 +35,7 @@ impl Validate for RegisterRequest {
         let last = violations.required("lastName", self.last_name.as_deref());
 
         let address = email.and_then(|text| parse_email(violations, text));
-        let password = password.and_then(|text| parse_password(violations, text));
+        let password = password.and_then(|text| parse_new_password(violations, "password", text));
         let first_name = first.and_then(|text| parse_name(violations, "firstName", text));
         let last_name = last.and_then(|text| parse_name(violations, "lastName", text));
         // The old clients send an empty text for "no number".
@@ -51,39 +51,6 @@ impl Validate for RegisterRequest {
             phone,
         })
     }
-}
-
-fn parse_email(violations: &mut Violations, text: &str) -> Option<EmailAddress> {
-    let email = EmailAddress::parse(text).ok();
-    if email.is_none() {
-        violations.add("email", "invalid", "This is not an email address.");
-    }
-    email
-}
-
-fn parse_name(violations: &mut Violations, field: &str, text: &str) -> Option<PersonName> {
-    PersonName::parse(text)
-        .map_err(|error| {
-            let code = match error {
-                InvalidName::Empty => "required",
-                InvalidName::TooLong => "too_long",
-                InvalidName::ControlCharacter => "invalid",
-            };
-            violations.add(field, code, &format!("The name {error}."));
-        })
-        .ok()
-}
-
-fn parse_password(violations: &mut Violations, text: &SecretString) -> Option<Password> {
-    password::check_length(text)
-        .map_err(|error| violations.add("password", error.code(), &error.message()))
-        .ok()
-}
-
-fn parse_phone(violations: &mut Violations, text: &str) -> Option<PhoneNumber> {
-    PhoneNumber::parse(text)
-        .map_err(|error| violations.add("phone", "invalid", &format!("The number {error}.")))
-        .ok()
 }
 
 /// `POST /auth/login`.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::accounts::{InvalidName, PersonName, PhoneChange, PhoneNumber, Profile, ProfileChange, User};
+use crate::accounts::fields::{parse_name, parse_phone};
+use crate::accounts::{PhoneChange, Profile, ProfileChange, User};
 use crate::http::{Validate, Violations};
 use crate::kernel::ids::UserId;
 use crate::kernel::time::{Timestamp, as_rfc3339};
@@ -51,7 +52,7 @@ impl Validate for ChangeProfileRequest {
         let last_name = self
             .last_name
             .map(|text| parse_name(violations, "lastName", &text));
-        let phone = parse_phone(violations, &self.phone);
+        let phone = change_of_phone(violations, &self.phone);
         let preferences = self.preferences.map(|value| parse_preferences(violations, value));
         Some(ProfileChange {
             first_name: first_name.flatten(),
@@ -62,33 +63,13 @@ impl Validate for ChangeProfileRequest {
     }
 }
 
-fn parse_name(violations: &mut Violations, field: &str, text: &str) -> Option<PersonName> {
-    PersonName::parse(text)
-        .map_err(|error| {
-            let code = match error {
-                InvalidName::Empty => "required",
-                InvalidName::TooLong => "too_long",
-                InvalidName::ControlCharacter => "invalid",
-            };
-            violations.add(field, code, &format!("The name {error}."));
-        })
-        .ok()
-}
-
 /// What becomes of the number. The old clients send an empty text for none.
-fn parse_phone(violations: &mut Violations, given: &GivenPhone) -> PhoneChange {
-    let text = match given {
-        GivenPhone::Absent => return PhoneChange::Keep,
-        GivenPhone::Null => return PhoneChange::Remove,
-        GivenPhone::Text(text) if text.trim().is_empty() => return PhoneChange::Remove,
-        GivenPhone::Text(text) => text,
-    };
-    match PhoneNumber::parse(text) {
-        Ok(number) => PhoneChange::Set(number),
-        Err(error) => {
-            violations.add("phone", "invalid", &format!("The number {error}."));
-            PhoneChange::Keep
-        }
+fn change_of_phone(violations: &mut Violations, given: &GivenPhone) -> PhoneChange {
+    match given {
+        GivenPhone::Absent => PhoneChange::Keep,
+        GivenPhone::Null => PhoneChange::Remove,
+        GivenPhone::Text(text) if text.trim().is_empty() => PhoneChange::Remove,
+        GivenPhone::Text(text) => parse_phone(violations, text).map_or(PhoneChange::Keep, PhoneChange::Set),
     }
 }
 

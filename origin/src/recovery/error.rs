@@ -43,12 +43,7 @@ impl From<RecoveryError> for Problem {
             RecoveryError::UnfitPassword(error) => {
                 Self::validation_failed(Vec::new()).field("newPassword", error.code(), &error.message())
             }
-            RecoveryError::Hasher(HasherError::Overloaded) => {
-                Self::new(ProblemCode::Overloaded).retry_after(1)
-            }
-            RecoveryError::Hasher(error @ (HasherError::UnreadableHash | HasherError::Failed)) => {
-                Self::internal(error)
-            }
+            RecoveryError::Hasher(error) => error.into(),
             RecoveryError::Accounts(error) => error.into(),
             RecoveryError::Sessions(error) => error.into(),
             RecoveryError::Database(error) => Self::database(error),

@@ -3,7 +3,8 @@
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::accounts::{EmailAddress, password};
+use crate::accounts::EmailAddress;
+use crate::accounts::fields::{parse_email, parse_new_password};
 use crate::http::{Validate, Violations};
 use crate::kernel::passwords::Password;
 
@@ -20,11 +21,7 @@ impl Validate for ForgotPasswordRequest {
 
     fn validate(self, violations: &mut Violations) -> Option<EmailAddress> {
         let text = violations.required("email", self.email)?;
-        let email = EmailAddress::parse(&text).ok();
-        if email.is_none() {
-            violations.add("email", "invalid", "This is not an email address.");
-        }
-        email
+        parse_email(violations, &text)
     }
 }
 
@@ -95,11 +92,7 @@ impl Validate for ResetPasswordRequest {
     fn validate(self, violations: &mut Violations) -> Option<NewPassword> {
         let token = violations.required("token", self.token);
         let password = violations.required("newPassword", self.new_password);
-        let password = password.and_then(|text| {
-            password::check_length(&text)
-                .map_err(|error| violations.add("newPassword", error.code(), &error.message()))
-                .ok()
-        });
+        let password = password.and_then(|text| parse_new_password(violations, "newPassword", &text));
         Some(NewPassword {
             secret: TicketSecret::of(&token?),
             password: password?,

@@ -37,16 +37,17 @@ impl Task for ResetRequested {
     const TIME_LIMIT: Duration = Duration::from_secs(30);
 }
 
-/// Counts a wish for a new password against the limit of its client. It may be about anybody's account, so that it has the
-/// limit of a guess at a password.
-pub(super) async fn admit_request(
+/// Counts a wish for a new password (`"reset-client"`) or an attempt to use a link (`"reset"`) against the limit of its client. Either
+/// may be about anybody's account, and the latter may cost a hash, so that they have the limit of guesses at passwords.
+pub(super) async fn admit(
     limiter: &Limiter,
     app: &AppState,
     context: &RequestContext,
+    action: &'static str,
 ) -> Result<(), Problem> {
     let quota = Quota::per_minute(app.config().limits.login_per_minute_client);
     limiter
-        .enforce(context, "reset-client", &client_key(context.client_ip), quota)
+        .enforce(context, action, &client_key(context.client_ip), quota)
         .await
 }
 
@@ -110,18 +111,6 @@ pub async fn answer_request(
     }
     transaction.commit().await?;
     Ok(())
-}
-
-/// Counts an attempt to use a link against the limit of its client: each may cost a hash.
-pub(super) async fn admit_reset(
-    limiter: &Limiter,
-    app: &AppState,
-    context: &RequestContext,
-) -> Result<(), Problem> {
-    let quota = Quota::per_minute(app.config().limits.login_per_minute_client);
-    limiter
-        .enforce(context, "reset", &client_key(context.client_ip), quota)
-        .await
 }
 
 /// Replaces the password of the account that the ticket was sent to, and ends all its sessions. The ticket stays good for as long as

@@ -61,7 +61,7 @@ async fn verify(
     context: RequestContext,
     presented: Presented,
 ) -> Result<Response, Problem> {
-    reset::admit_reset(&limiter, &app, &context).await?;
+    reset::admit(&limiter, &app, &context, "reset").await?;
     match presented {
         Presented::ByProgram(secret) => {
             verification::verify(&app, &context, &secret).await?;
@@ -98,7 +98,7 @@ async fn forgot(
     context: RequestContext,
     Valid(email): Valid<ForgotPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
-    reset::admit_request(&limiter, &app, &context).await?;
+    reset::admit(&limiter, &app, &context, "reset-client").await?;
     reset::request(&app, &limiter, &mailer, &context, &email).await?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -111,7 +111,7 @@ async fn reset_password(
     context: RequestContext,
     Valid(new): Valid<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
-    reset::admit_reset(&limiter, &app, &context).await?;
+    reset::admit(&limiter, &app, &context, "reset").await?;
     reset::reset(&app, &rules, &mailer, &context, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }
