@@ -29,6 +29,7 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "RESET_MAILS_PER_HOUR",
         "VERIFICATION_MAILS_PER_HOUR",
         "ACCOUNT_EXPORTS_PER_HOUR",
+        "ROLE_GRANTS_PER_MINUTE",
     ] {
         settings.insert(format!("PORTCULLIS__LIMITS__{limit}"), "100000".into());
     }

@@ -5,6 +5,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, RequestContext};
 use crate::kernel::passwords::Password;
 use crate::mail::{Letter, Mailer};
+use crate::rbac;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::FreshUser;
 
@@ -28,10 +29,16 @@ pub(super) async fn delete(
         return Err(refuse(app, context, &caller).await?);
     }
     let event = |kind| Event::of_request(context, kind).actor(user.id);
-    let deleted = event(EventKind::AccountDeleted)
+    let mut deleted = event(EventKind::AccountDeleted)
         .tenant(user.tenant_id)
         .subject(user.id)
         .session(caller.session.id);
+    // Nobody is kept from leaving; whoever runs the installation is told what has to be given to somebody else.
+    let venues = rbac::left_without_owner(&mut transaction, user).await?;
+    if !venues.is_empty() {
+        let venues: Vec<_> = venues.iter().map(ToString::to_string).collect();
+        deleted = deleted.detail("venuesWithoutOwner", venues);
+    }
     let letter = Letter::AccountDeleted { event: deleted.id() };
     audit::record(&mut transaction, deleted).await?;
     mailer.enqueue(&mut transaction, letter).await?;

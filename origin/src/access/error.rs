@@ -6,6 +6,7 @@ use crate::accounts::password::UnfitPassword;
 use crate::accounts::{AccountsError, UserStatus};
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
+use crate::rbac::RbacError;
 use crate::sessions::SessionsError;
 
 /// What may go wrong here.
@@ -38,6 +39,9 @@ pub enum AccessError {
     /// The sessions could not be read or ended.
     #[error("the sessions are at fault")]
     Sessions(#[from] SessionsError),
+    /// The roles could not be read.
+    #[error("the roles are at fault")]
+    Rbac(#[from] RbacError),
     /// Postgres could not be reached, or did not commit.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
@@ -58,6 +62,7 @@ impl From<AccessError> for Problem {
             AccessError::Hasher(error) => error.into(),
             AccessError::Accounts(error) => error.into(),
             AccessError::Sessions(error) => error.into(),
+            AccessError::Rbac(error) => error.into(),
             AccessError::Database(error) => Self::database(error),
         }
     }

@@ -18,6 +18,7 @@ mod model;
 mod names;
 pub mod password;
 mod profile;
+mod staleness;
 mod store;
 mod stored;
 
@@ -32,14 +33,14 @@ pub use names::{InvalidName, InvalidPhoneNumber, PersonName, PhoneNumber};
 pub use profile::{
     PhoneChange, Profile, ProfileChange, Versions, change as change_profile, find as find_profile,
 };
+pub use staleness::outdate_tokens;
 pub use stored::{StoredAccount, stored};
 
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::PasswordHash;
-use crate::kernel::time::{TimeDelta, Timestamp};
+use crate::kernel::time::Timestamp;
 use crate::mail::Recipient;
-use crate::revocations::{self, Revocation};
 
 /// The tenant that clients call `slug`.
 pub async fn tenant(connection: &mut PgConnection, slug: &str) -> Result<TenantId, AccountsError> {
@@ -194,28 +195,4 @@ pub async fn renew_hash(
     renewed: &PasswordHash,
 ) -> Result<(), AccountsError> {
     Ok(store::renew_hash(connection, user, checked, renewed).await?)
-}
-
-/// How much further ahead than usual tokens may be issued for: well within the leeway of verifiers.
-const FURTHER_AHEAD: TimeDelta = TimeDelta::seconds(2);
-
-/// Makes all access tokens stale that were issued for this account up to the end of the present second; a refresh
-/// gives a good one, for the next second. Another change within the same second has to make that one stale too, so it takes
-/// the second after: of four and more changes within one second, the last ones share theirs. It publishes, so that it comes last in a transaction (see [`revocations`]); the row of the
-/// account has been locked before.
-pub async fn outdate_tokens(
-    connection: &mut PgConnection,
-    user: &User,
-    now: Timestamp,
-) -> Result<(), AccountsError> {
-    let not_before = revocations::not_before(now);
-    let latest = not_before + FURTHER_AHEAD;
-    let not_before = store::raise_tokens_not_before(connection, user, not_before, latest).await?;
-    let stale = Revocation::Subject {
-        tenant: user.tenant_id,
-        user: user.id,
-        not_before,
-    };
-    revocations::publish(connection, &[stale], now).await?;
-    Ok(())
 }

@@ -146,15 +146,6 @@ pub struct User {
 }
 
 impl User {
-    /// The moment for which a token that is made at `now` is issued. Where older tokens of the account have just become
-    /// stale, it is the one from which tokens are good: a second ahead, by the clock of whoever made the change, or up to
-    /// three after several changes at once.
-    #[must_use]
-    pub fn issuing_moment(&self, now: Timestamp) -> Timestamp {
-        self.tokens_not_before
-            .map_or(now, |not_before| not_before.max(now))
-    }
-
     /// The words that a guesser who knows the account would try first as its password.
     #[must_use]
     pub fn guessable_words(&self) -> Vec<String> {

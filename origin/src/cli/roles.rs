@@ -6,11 +6,11 @@ use crate::accounts::{self, EmailAddress};
 use crate::audit::{Event, EventKind};
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db::{self, PgConnection, Pool};
 use crate::kernel::ids::{GrantId, Id as _, TenantId, UserId};
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::{Timestamp, rfc3339};
-use crate::rbac::{self, Expiry, Grant, Granted, Granter, NewGrant, Place, VenueRole};
+use crate::rbac::{self, Admitted, Expiry, Grant, Granted, Granter, NewGrant, Place, RbacError, VenueRole};
 
 use super::arguments::{RolesCommand, VenueArguments};
 use super::{Attempt, CliError, block_on, say};
@@ -75,6 +75,11 @@ impl Desk {
         find(&self.pool, self.place.tenant, &email).await
     }
 
+    /// The operator may change everything.
+    async fn admit(&self, connection: &mut PgConnection) -> Result<Admitted, RbacError> {
+        rbac::admit(connection, self.place, Granter::Operator, None, self.now).await
+    }
+
     /// Begins the audit events of a command.
     fn event(&self, kind: EventKind) -> Event {
         Event::of_operator(self.now, &SystemEntropy, kind)
@@ -94,21 +99,17 @@ async fn find(pool: &Pool, tenant: TenantId, email: &EmailAddress) -> Result<Use
 
 async fn grant(desk: &Desk, user: &str, role: VenueRole, expiry: Expiry) -> Result<(), CliError> {
     let new = NewGrant {
-        place: desk.place,
         user: desk.holder(user).await?,
         role,
         expiry,
     };
     let id = GrantId::generate(desk.now, &SystemEntropy);
     let mut transaction = desk.pool.begin().await.attempt(UNREACHABLE)?;
-    let outcome = rbac::grant(
-        &mut transaction,
-        id,
-        new,
-        Granter::Operator,
-        |kind| desk.event(kind),
-        desk.now,
-    )
+    let outcome = async {
+        let admitted = desk.admit(&mut transaction).await?;
+        let event = |kind| desk.event(kind);
+        rbac::grant(&mut transaction, admitted, id, new, event, desk.now).await
+    }
     .await
     .attempt("the role was not granted")?;
     transaction.commit().await.attempt("the role was not granted")?;
@@ -157,15 +158,11 @@ async fn list(desk: &Desk) -> Result<(), CliError> {
 async fn revoke(desk: &Desk, user: &str, role: Option<VenueRole>) -> Result<(), CliError> {
     let holder = desk.holder(user).await?;
     let mut transaction = desk.pool.begin().await.attempt(UNREACHABLE)?;
-    let roles = rbac::revoke(
-        &mut transaction,
-        desk.place,
-        holder,
-        role,
-        Granter::Operator,
-        |kind| desk.event(kind),
-        desk.now,
-    )
+    let roles = async {
+        let admitted = desk.admit(&mut transaction).await?;
+        let event = |kind| desk.event(kind);
+        rbac::revoke(&mut transaction, admitted, holder, role, event, desk.now).await
+    }
     .await
     .attempt("the role was not taken away")?;
     transaction

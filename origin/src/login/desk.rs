@@ -12,6 +12,7 @@ use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::{Password, PasswordHash};
+use crate::kernel::time::Timestamp;
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
@@ -120,11 +121,12 @@ impl Desk {
                 .refuse(context, tenant, known, LoginError::InvalidCredentials)
                 .await;
         };
+        let moment = issuing_moment(context, &user)?;
         if let Some(renewed) = renewed {
             accounts::renew_hash(&mut transaction, &user, &hash, &renewed).await?;
         }
         let opened = self.open_session(&mut transaction, context, &user).await?;
-        let held = rbac::held(&mut transaction, &user, context.now).await?;
+        let held = rbac::held(&mut transaction, &user, moment).await?;
         transaction.commit().await?;
         self.welcome(context, user, opened, held).await
     }
@@ -150,13 +152,15 @@ impl Desk {
                     refresh_token,
                     replayed,
                 } = *accepted;
+                // Where no token can be made, the chain stays where it is: the transaction is not committed.
+                let moment = issuing_moment(context, &user)?;
                 if replayed {
                     let event = session_event(context, EventKind::RefreshReplayed, owner_of(&user, &session));
                     audit::record(&mut transaction, event.actor(user.id)).await?;
                 }
                 transaction.commit().await?;
                 // Others may wait for the session, and need not wait for this too.
-                let held = rbac::held(&mut connection, &user, context.now).await?;
+                let held = rbac::held(&mut connection, &user, moment).await?;
                 drop(connection);
                 let access = self.access_token(context, &user, &session, held).await?;
                 Ok(SignedIn::again(
@@ -309,6 +313,12 @@ pub(super) async fn end_session(
 ) -> Result<bool, LoginError> {
     let event = Event::of_request(context, EventKind::LoggedOut).actor(owner.user_id);
     Ok(sessions::revoke(connection, owner, RevocationReason::Logout, event, context.now).await?)
+}
+
+/// The moment that a token of this account is issued for.
+fn issuing_moment(context: &RequestContext, user: &User) -> Result<Timestamp, LoginError> {
+    user.issuing_moment(context.now)
+        .ok_or(LoginError::ChangedTooOften)
 }
 
 fn owner_of(user: &User, session: &Session) -> ChainOwner {

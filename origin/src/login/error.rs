@@ -39,6 +39,9 @@ pub enum LoginError {
     /// The refresh token was used before; its session is over.
     #[error("the refresh token was used before")]
     RefreshTokenReused,
+    /// The account was changed so often within this second that no token can be made before the next one.
+    #[error("the account is being changed too often")]
+    ChangedTooOften,
     /// The password could not be hashed.
     #[error("the password could not be checked")]
     Hasher(#[from] HasherError),
@@ -75,6 +78,9 @@ impl From<LoginError> for Problem {
             LoginError::InvalidRefreshToken => Self::new(ProblemCode::InvalidRefreshToken),
             LoginError::RefreshTokenReused => Self::new(ProblemCode::RefreshTokenReused)
                 .detail("The session was ended, because its refresh token may be in two hands."),
+            LoginError::ChangedTooOften => Self::new(ProblemCode::Unavailable)
+                .detail("The account is being changed. Please try again in a second.")
+                .retry_after(1),
             LoginError::Hasher(error) => error.into(),
             LoginError::Accounts(error) => error.into(),
             LoginError::Sessions(error) => error.into(),

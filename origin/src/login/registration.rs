@@ -32,7 +32,8 @@ impl Desk {
         let opened = self.open_session(&mut transaction, context, &user).await?;
         transaction.commit().await?;
         // A new account holds no role anywhere.
-        self.welcome(context, user, opened, HeldRoles::default()).await
+        self.welcome(context, user, opened, HeldRoles::none(context.now))
+            .await
     }
 
     /// Makes an account, unless there is one with its address, whose holder is written to then. Which of the two it was shows in

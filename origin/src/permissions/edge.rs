@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use portcullis_shared::venue_roles::{Place, RolesThere};
 
 use crate::http::{AppState, OfTheEdge, Problem, Query, RequestContext};
-use crate::rbac::{self, RbacError};
+use crate::rbac::{self, Effective, RbacError};
 
 pub(super) async fn venue_roles(
     State(app): State<AppState>,
@@ -30,5 +30,5 @@ async fn roles_there(
     let (tenant, user, venue) = (place.tenant.into(), place.subject.into(), place.venue.into());
     let mut connection = app.pool().acquire().await?;
     let held = rbac::effective(&mut connection, tenant, user, Some(venue), context.now).await?;
-    Ok(held.map_or_else(Vec::new, |held| held.at_venue))
+    Ok(held.map_or_else(Vec::new, Effective::role_names))
 }

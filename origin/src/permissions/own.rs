@@ -20,7 +20,7 @@ pub(super) async fn permissions(
         permissions: held.permissions(),
         roles: match venue {
             None => vec![held.global.as_str().to_owned()],
-            Some(_) => held.at_venue,
+            Some(_) => held.role_names(),
         },
     })
 }

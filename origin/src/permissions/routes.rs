@@ -48,13 +48,15 @@ async fn list(
 
 async fn grant(
     State(app): State<AppState>,
+    State(limiter): State<Limiter>,
     context: RequestContext,
     caller: CurrentUser,
     Path(venue): Path<String>,
     Valid(wanted): Valid<GrantRequest>,
 ) -> Result<(StatusCode, Json<GrantView>), Problem> {
     let venue = parse_venue(&venue)?;
-    let (status, grant) = match venue_roles::grant(&app, &context, &caller, venue, wanted).await? {
+    let admitted = venue_roles::admit_grant(&app, &limiter, &context, &caller, venue, &wanted).await?;
+    let (status, grant) = match venue_roles::grant(&app, &context, &caller, admitted, wanted).await? {
         Granted::New(grant) => (StatusCode::CREATED, grant),
         Granted::Changed(grant) | Granted::AlreadySo(grant) => (StatusCode::OK, grant),
     };

@@ -4,6 +4,7 @@ use portcullis_shared::problem::ProblemCode;
 
 use crate::accounts::AccountsError;
 use crate::http::Problem;
+use crate::kernel::time::{Timestamp, rfc3339};
 
 /// What may go wrong here.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +12,19 @@ pub enum RbacError {
     /// Whoever asks does not hold enough at the venue.
     #[error("it is not permitted at this venue")]
     NotPermitted,
+    /// What is to be granted would last longer than what it is granted by, which ends at this moment.
+    #[error("the granter's own role ends at {0}, before what they grant")]
+    BeyondOwn(Timestamp),
+    /// The account owns the venue for longer than whoever asks has a say there.
+    #[error("the grant outlasts the role of whoever asks")]
+    OutlastsOwn,
     /// The tenant has no such account, or not one that may sign in.
     #[error("there is no such account")]
     NoSuchAccount,
     /// The account does not hold that at the venue.
     #[error("the account holds no such role at the venue")]
     NoSuchGrant,
-    /// The venue would be left without an owner.
+    /// The venue would be left without an owner for good who may sign in.
     #[error("the venue would be left without an owner")]
     LastOwner,
     /// The role would have ended before it began.
@@ -46,15 +53,20 @@ impl From<RbacError> for Problem {
             RbacError::NotPermitted => {
                 Self::new(ProblemCode::Forbidden).detail("Your roles at this venue do not permit it.")
             }
+            RbacError::BeyondOwn(end) => Self::new(ProblemCode::Forbidden).detail(format!(
+                "Your own role at this venue ends at {}, and nothing that you grant may last longer.",
+                rfc3339(end)
+            )),
+            RbacError::OutlastsOwn => Self::new(ProblemCode::Forbidden)
+                .detail("The account owns this venue for longer than you do."),
             RbacError::NoSuchAccount => {
                 Self::new(ProblemCode::NotFound).detail("There is no account that could hold a role.")
             }
             RbacError::NoSuchGrant => {
                 Self::new(ProblemCode::NotFound).detail("The account holds no such role at this venue.")
             }
-            RbacError::LastOwner => {
-                Self::new(ProblemCode::LastOwner).detail("Grant another account the role of owner first.")
-            }
+            RbacError::LastOwner => Self::new(ProblemCode::LastOwner)
+                .detail("Grant another account the role of owner, without an end, first."),
             RbacError::ExpiryPast => Self::validation_failed(Vec::new()).field(
                 "expiresAt",
                 "in_the_past",

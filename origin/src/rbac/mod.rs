@@ -4,33 +4,37 @@
 //! - What a role permits stands in the table of the shared crate and nowhere else; here is who holds it.
 //! - A grant that has run out gives nothing, whether or not its row is still there. Neither does one of an account that
 //!   may not sign in.
-//! - A change is made by somebody whose permissions at the venue cover the role, or by the operator. Changes at one venue take
-//!   turns, and whoever makes one is judged when their turn has come: two who take the last two owners away do not
-//!   both succeed.
-//! - A venue that has an owner keeps one who may sign in, unless the grant was for a time, and that has run out.
+//! - A change is made by somebody whose permissions at the venue cover the role, or by the operator. Whoever may change nothing there
+//!   is refused before they wait for anything ([`admit`]). Changes at one venue take turns, and whoever makes one is judged again when
+//!   their turn has come: two who take the last two owners away do not both succeed.
+//! - Nobody grants for longer than what they hold themselves lasts, nor ends the ownership of somebody whose outlasts theirs.
+//! - No change of a role takes the last owner away who owns a venue for good and may sign in. What ends by itself is no such ownership.
 //! - A change is committed with the audit of it, and with what the edge is told: tokens of the account that were made before
 //!   are stale. That a grant runs out is told to nobody, because no token outlives a grant that it names.
 //! - Locks are taken in one order: the venue, the account, its grants, and last the numbers of the revocation feed.
 
+mod changes;
+mod effective;
 mod error;
 mod model;
 mod store;
 mod stored;
 
+pub use changes::{Admitted, admit, grant, revoke};
+pub use effective::{Effective, RoleThere, Source};
 pub use error::RbacError;
-pub use model::{Effective, Expiry, Grant, Granted, Granter, HeldRoles, NewGrant, Place, Source, VenueRole};
+pub use model::{Expiry, Grant, Granted, Granter, HeldRoles, Lasting, NewGrant, Place, VenueRole};
 pub use stored::{StoredGrant, stored_given, stored_held};
 
 use portcullis_shared::claims::MAX_VENUES;
-use portcullis_shared::roles::{MANAGE_ROLES, VENUE_OWNER};
 use sqlx::Connection as _;
 
-use crate::accounts::{self, User, UserStatus};
+use crate::accounts::User;
 use crate::audit::{self, Event, EventKind};
 use crate::kernel::db::PgConnection;
-use crate::kernel::ids::{GrantId, TenantId, UserId, VenueId};
+use crate::kernel::ids::{TenantId, UserId, VenueId};
 use crate::kernel::random::Entropy;
-use crate::kernel::time::{TimeDelta, Timestamp, rfc3339};
+use crate::kernel::time::{TimeDelta, Timestamp};
 
 /// What an account holds at `now`, globally and at `venue`; `None` where there is no such account, or it may not sign in.
 /// One query.
@@ -44,20 +48,21 @@ pub async fn effective(
     Ok(store::find_effective(connection, tenant, user, venue, now).await?)
 }
 
-/// What an access token says that is made for `user` at `now`: 32 venues at most, in the order of their identifiers, so that
-/// it is the same ones each time. A role that ends within a second of the moment that the token is issued for is left out,
-/// so that the token lives for a second at least.
+/// What an access token says that is issued to `user` for this moment: 32 venues at most, in the order of their identifiers, so that
+/// it is the same ones each time. A role that ends within a second is left out, so that the token lives for a second at
+/// least.
 pub async fn held(
     connection: &mut PgConnection,
     user: &User,
-    now: Timestamp,
+    moment: Timestamp,
 ) -> Result<HeldRoles, sqlx::Error> {
     let one_more = i64::try_from(MAX_VENUES + 1).unwrap_or(i64::MAX);
-    let moment = user.issuing_moment(now) + TimeDelta::seconds(1);
-    let mut rows = store::find_held(connection, user.tenant_id, user.id, moment, one_more).await?;
+    let lasting = moment + TimeDelta::seconds(1);
+    let mut rows = store::find_held(connection, user.tenant_id, user.id, lasting, one_more).await?;
     let truncated = rows.len() > MAX_VENUES;
     rows.truncate(MAX_VENUES);
     Ok(HeldRoles {
+        moment,
         truncated,
         expires_at: rows.iter().filter_map(|row| row.expires_at).min(),
         venues: rows
@@ -88,125 +93,17 @@ pub async fn list(
     Ok(store::list(connection, place, now, LIST_LIMIT).await?)
 }
 
-/// Grants a role, or moves the end of a grant. `event` begins an audit event of the given kind: it says who does it. Belongs in a
-/// transaction, and publishes, so that it comes last in it (see [`revocations`](crate::revocations)).
-pub async fn grant(
-    connection: &mut PgConnection,
-    id: GrantId,
-    new: NewGrant,
-    granter: Granter,
-    event: impl Fn(EventKind) -> Event,
-    now: Timestamp,
-) -> Result<Granted, RbacError> {
-    let place = new.place;
-    take_turn(connection, place, granter, now, |held| held.may_manage(new.role)).await?;
-    let holder = accounts::lock_by_id(connection, place.tenant, new.user)
-        .await?
-        .filter(|user| user.status == UserStatus::Active)
-        .ok_or(RbacError::NoSuchAccount)?;
-    if new.expiry.moment().is_some_and(|moment| moment <= now) {
-        return Err(RbacError::ExpiryPast);
-    }
-    let outcome = put(connection, id, &new, granter, now).await?;
-    let (kind, grant) = match &outcome {
-        Granted::New(grant) => (EventKind::VenueRoleGranted, grant),
-        Granted::Changed(grant) => (EventKind::VenueRoleChanged, grant),
-        Granted::AlreadySo(_) => return Ok(outcome),
-    };
-    let event = about(event(kind), place, new.user)
-        .detail("role", new.role.as_str())
-        .detail("expiresAt", grant.expires_at.map(rfc3339));
-    audit::record(connection, event).await?;
-    accounts::outdate_tokens(connection, &holder, now).await?;
-    Ok(outcome)
-}
+/// How many venues one audit event names at most.
+const NAMED_VENUES: i64 = 100;
 
-async fn put(
+/// The venues, 100 at most, that have nobody else who owns them for good and may sign in: what an account that goes leaves behind.
+/// Takes no lock, since it prevents nothing.
+pub async fn left_without_owner(
     connection: &mut PgConnection,
-    id: GrantId,
-    new: &NewGrant,
-    granter: Granter,
-    now: Timestamp,
-) -> Result<Granted, RbacError> {
-    if let Some(grant) = store::insert(connection, id, new, granter, now).await? {
-        return Ok(Granted::New(grant));
-    }
-    // It is held, and nobody takes it away meanwhile: whoever does waits for the turn.
-    let grant = store::find(connection, new)
-        .await?
-        .ok_or(RbacError::NoSuchGrant)?;
-    let expires_at = match new.expiry {
-        Expiry::Unsaid => grant.expires_at,
-        Expiry::Never | Expiry::At(_) => new.expiry.moment(),
-    };
-    if expires_at == grant.expires_at {
-        return Ok(Granted::AlreadySo(grant));
-    }
-    store::set_expiry(connection, new, expires_at).await?;
-    Ok(Granted::Changed(Grant { expires_at, ..grant }))
-}
-
-/// Takes one role, or all of them, away from an account. Returns which. The account may be one that cannot sign in. `event` begins
-/// an audit event of the given kind: it says who does it. Belongs in a transaction, and publishes, so that it comes
-/// last in it (see [`revocations`](crate::revocations)).
-pub async fn revoke(
-    connection: &mut PgConnection,
-    place: Place,
-    user: UserId,
-    role: Option<VenueRole>,
-    revoker: Granter,
-    event: impl Fn(EventKind) -> Event,
-    now: Timestamp,
-) -> Result<Vec<String>, RbacError> {
-    let held = take_turn(connection, place, revoker, now, |held| {
-        held.source_of(MANAGE_ROLES).is_some()
-    })
-    .await?;
-    let holder = accounts::lock_by_id(connection, place.tenant, user)
-        .await?
-        .ok_or(RbacError::NoSuchGrant)?;
-    let roles = store::find_roles(connection, place, user, role, now).await?;
-    if roles.is_empty() {
-        return Err(RbacError::NoSuchGrant);
-    }
-    let reaches = |held: &Effective| {
-        roles
-            .iter()
-            .filter_map(|role| VenueRole::parse(role))
-            .all(|role| held.may_manage(role))
-    };
-    if held.is_some_and(|held| !reaches(&held)) {
-        return Err(RbacError::NotPermitted);
-    }
-    if roles.iter().any(|role| role == VENUE_OWNER)
-        && !store::has_other_owner(connection, place, user, now).await?
-    {
-        return Err(RbacError::LastOwner);
-    }
-    store::delete(connection, place, user, &roles).await?;
-    let event = about(event(EventKind::VenueRoleRevoked), place, user).detail("roles", roles.clone());
-    audit::record(connection, event).await?;
-    accounts::outdate_tokens(connection, &holder, now).await?;
-    Ok(roles)
-}
-
-/// Waits for the turn at a venue, and then holds what `granter` may do there against what is wanted. Returns what they hold,
-/// or `None` for the operator.
-async fn take_turn(
-    connection: &mut PgConnection,
-    place: Place,
-    granter: Granter,
-    now: Timestamp,
-    suffices: impl FnOnce(&Effective) -> bool,
-) -> Result<Option<Effective>, RbacError> {
-    store::lock_venue(connection, place).await?;
-    match granter {
-        Granter::Operator => Ok(None),
-        Granter::Account(user) => {
-            let held = effective(connection, place.tenant, user, Some(place.venue), now).await?;
-            held.filter(suffices).map(Some).ok_or(RbacError::NotPermitted)
-        }
-    }
+    leaving: &User,
+) -> Result<Vec<VenueId>, RbacError> {
+    let (tenant, user) = (leaving.tenant_id, leaving.id);
+    Ok(store::find_left_without_owner(connection, tenant, user, NAMED_VENUES).await?)
 }
 
 fn about(event: Event, place: Place, user: UserId) -> Event {

@@ -5,13 +5,27 @@ use std::collections::BTreeMap;
 use portcullis_shared::roles::{self, MANAGE_ROLES};
 use serde::Serialize;
 
-use crate::accounts::Role;
 use crate::kernel::ids::{TenantId, UserId, VenueId};
 use crate::kernel::time::{Timestamp, as_optional_rfc3339, as_rfc3339};
 
 /// A role that can be held at a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VenueRole(&'static str);
+
+/// For how long something is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lasting {
+    /// Until this moment.
+    Until(Timestamp),
+    /// It does not end.
+    ForGood,
+}
+
+impl From<Option<Timestamp>> for Lasting {
+    fn from(end: Option<Timestamp>) -> Self {
+        end.map_or(Self::ForGood, Self::Until)
+    }
+}
 
 impl VenueRole {
     /// The role of this name, if it is held at venues.
@@ -27,6 +41,12 @@ impl VenueRole {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.0
+    }
+
+    /// Whether its holders change who holds what.
+    pub(super) fn manages_roles(self) -> bool {
+        let permissions = roles::permissions_of(self.0).unwrap_or_default();
+        roles::grants(permissions.iter().copied(), MANAGE_ROLES)
     }
 }
 
@@ -68,11 +88,9 @@ impl Expiry {
     }
 }
 
-/// A role that somebody is to hold.
+/// A role that somebody is to hold at a venue.
 #[derive(Clone, Copy, Debug)]
 pub struct NewGrant {
-    /// Where.
-    pub place: Place,
     /// Who.
     pub user: UserId,
     /// Which role.
@@ -112,74 +130,11 @@ pub enum Granted {
     AlreadySo(Grant),
 }
 
-/// What an account that may sign in holds at one moment: globally, and at the venue that was asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effective {
-    /// The global role.
-    pub global: Role,
-    /// The roles at the venue, in the order of their names.
-    pub at_venue: Vec<String>,
-}
-
-/// By what something is permitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The global role.
-    GlobalRole,
-    /// A role at the venue.
-    VenueRole,
-}
-
-impl Effective {
-    /// Every permission, each once; the global ones first.
-    #[must_use]
-    pub fn permissions(&self) -> Vec<&'static str> {
-        let mut permissions = self.global.permissions().to_vec();
-        for permission in self.permissions_there() {
-            if !permissions.contains(&permission) {
-                permissions.push(permission);
-            }
-        }
-        permissions
-    }
-
-    /// By what `permission` is given, if it is.
-    #[must_use]
-    pub fn source_of(&self, permission: &str) -> Option<Source> {
-        if roles::grants(self.global.permissions().iter().copied(), permission) {
-            Some(Source::GlobalRole)
-        } else if roles::grants(self.permissions_there(), permission) {
-            Some(Source::VenueRole)
-        } else {
-            None
-        }
-    }
-
-    /// Whether who holds what at the venue may be read: by everybody who holds something there.
-    #[must_use]
-    pub fn may_look(&self) -> bool {
-        !self.at_venue.is_empty() || self.source_of(MANAGE_ROLES).is_some()
-    }
-
-    /// Whether `role` may be granted and taken away: nobody reaches above themselves.
-    #[must_use]
-    pub fn may_manage(&self, role: VenueRole) -> bool {
-        let wanted = roles::permissions_of(role.as_str()).unwrap_or_default();
-        self.source_of(MANAGE_ROLES).is_some() && wanted.iter().all(|each| self.source_of(each).is_some())
-    }
-
-    fn permissions_there(&self) -> impl Iterator<Item = &'static str> {
-        self.at_venue
-            .iter()
-            .filter_map(|role| roles::permissions_of(role))
-            .flatten()
-            .copied()
-    }
-}
-
 /// What an access token says of the roles that its holder has at venues.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldRoles {
+    /// The moment that the token is issued for.
+    pub moment: Timestamp,
     /// Roles by venue, both in the order of their names.
     pub venues: BTreeMap<String, Vec<String>>,
     /// There are more venues.
@@ -188,60 +143,22 @@ pub struct HeldRoles {
     pub expires_at: Option<Timestamp>,
 }
 
+impl HeldRoles {
+    /// Those of an account that has only just been made.
+    #[must_use]
+    pub const fn none(moment: Timestamp) -> Self {
+        Self {
+            moment,
+            venues: BTreeMap::new(),
+            truncated: false,
+            expires_at: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn holding(global: Role, at_venue: &[&str]) -> Effective {
-        Effective {
-            global,
-            at_venue: at_venue.iter().map(|role| (*role).to_owned()).collect(),
-        }
-    }
-
-    #[test]
-    fn roles_are_granted_by_owners_and_admins_and_nobody_else() {
-        for (global, there, may) in [
-            (Role::Customer, &["venue-owner"][..], true),
-            (Role::Customer, &["door-staff", "venue-owner"], true),
-            (Role::Admin, &[], true),
-            (
-                Role::Customer,
-                &["venue-manager", "box-office", "door-staff"],
-                false,
-            ),
-            (Role::Customer, &[], false),
-            (Role::Customer, &["unheard-of"], false),
-        ] {
-            let held = holding(global, there);
-            for role in roles::VENUE_ROLES {
-                let role = VenueRole::parse(role).unwrap();
-                assert_eq!(held.may_manage(role), may, "{held:?} {role:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn permissions_are_those_of_all_roles_each_once() {
-        let held = holding(Role::Customer, &["box-office", "door-staff"]);
-        assert_eq!(
-            held.permissions(),
-            [
-                "tickets:purchase",
-                "tickets:view-own",
-                "tickets:transfer-own",
-                "profile:update-own",
-                "tickets:sell",
-                "tickets:view",
-                "tickets:validate",
-                "payments:process",
-                "reports:daily"
-            ]
-        );
-        assert_eq!(held.source_of("tickets:purchase"), Some(Source::GlobalRole));
-        assert_eq!(held.source_of("tickets:sell"), Some(Source::VenueRole));
-        assert_eq!(held.source_of("events:create"), None);
-    }
 
     #[test]
     fn a_global_role_is_not_held_at_a_venue() {

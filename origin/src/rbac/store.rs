@@ -9,7 +9,8 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{GrantId, Id as _, TenantId, UserId, VenueId};
 use crate::kernel::time::Timestamp;
 
-use super::model::{Effective, Grant, Granter, NewGrant, Place, VenueRole};
+use super::effective::{Effective, RoleThere};
+use super::model::{Grant, Granter, NewGrant, Place, VenueRole};
 
 /// Sets the locks on venues apart from other advisory locks with two keys.
 const VENUE_LOCKS: i32 = 0x0076_6e75;
@@ -35,22 +36,31 @@ pub(super) async fn find_effective(
     venue: Option<VenueId>,
     now: Timestamp,
 ) -> Result<Option<Effective>, sqlx::Error> {
-    sqlx::query_as!(
-        Effective,
-        r#"SELECT u.role AS "global: Role",
-                  ARRAY(SELECT r.role FROM venue_roles r
-                        WHERE r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.venue_id = $3
-                          AND (r.expires_at IS NULL OR r.expires_at > $4)
-                        ORDER BY r.role) AS "at_venue!"
+    let rows = sqlx::query!(
+        r#"SELECT u.role AS "global: Role", r.role AS "role?", r.expires_at
            FROM users u
-           WHERE u.tenant_id = $1 AND u.id = $2 AND u.status = 'active' AND u.deleted_at IS NULL"#,
+           LEFT JOIN venue_roles r
+             ON r.tenant_id = u.tenant_id AND r.user_id = u.id AND r.venue_id = $3
+            AND (r.expires_at IS NULL OR r.expires_at > $4)
+           WHERE u.tenant_id = $1 AND u.id = $2 AND u.status = 'active' AND u.deleted_at IS NULL
+           ORDER BY r.role"#,
         tenant.uuid(),
         user.uuid(),
         venue.map(VenueId::uuid),
         now,
     )
-    .fetch_optional(connection)
-    .await
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.first().map(|row| row.global).map(|global| Effective {
+        global,
+        at_venue: rows
+            .into_iter()
+            .filter_map(|row| {
+                let lasting = row.expires_at.into();
+                row.role.map(|name| RoleThere { name, lasting })
+            })
+            .collect(),
+    }))
 }
 
 /// The roles of an account at one venue.
@@ -110,14 +120,15 @@ pub(super) async fn list(
     .await
 }
 
-/// Grants a role that is not held, or has run out. `None`, and nothing done, if it is held.
+/// Grants a role that is not held, or has run out.
 pub(super) async fn insert(
     connection: &mut PgConnection,
+    place: Place,
     id: GrantId,
     new: &NewGrant,
     granter: Granter,
     now: Timestamp,
-) -> Result<Option<Grant>, sqlx::Error> {
+) -> Result<Grant, sqlx::Error> {
     let (kind, granted_by) = match granter {
         Granter::Account(user) => ("account", Some(user.uuid())),
         Granter::Operator => ("operator", None),
@@ -134,50 +145,43 @@ pub(super) async fn insert(
            RETURNING user_id AS "user_id: UserId", venue_id AS "venue_id: VenueId", role,
                      granted_by AS "granted_by: UserId", granted_at, expires_at"#,
         id.uuid(),
-        new.place.tenant.uuid(),
+        place.tenant.uuid(),
         new.user.uuid(),
-        new.place.venue.uuid(),
+        place.venue.uuid(),
         new.role.as_str(),
         kind,
         granted_by,
         now,
         new.expiry.moment(),
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await
 }
 
-/// The grant of a role that is held.
+/// The grant of this role, if it is held.
 pub(super) async fn find(
     connection: &mut PgConnection,
-    grant: &NewGrant,
+    place: Place,
+    new: &NewGrant,
+    now: Timestamp,
 ) -> Result<Option<Grant>, sqlx::Error> {
-    sqlx::query_as!(
-        Grant,
-        r#"SELECT user_id AS "user_id: UserId", venue_id AS "venue_id: VenueId", role,
-                  granted_by AS "granted_by: UserId", granted_at, expires_at
-           FROM venue_roles WHERE tenant_id = $1 AND user_id = $2 AND venue_id = $3 AND role = $4"#,
-        grant.place.tenant.uuid(),
-        grant.user.uuid(),
-        grant.place.venue.uuid(),
-        grant.role.as_str(),
-    )
-    .fetch_optional(connection)
-    .await
+    let grants = find_of_account(connection, place, new.user, Some(new.role), now).await?;
+    Ok(grants.into_iter().next())
 }
 
 /// Lets a grant end at another moment, or not at all.
 pub(super) async fn set_expiry(
     connection: &mut PgConnection,
+    place: Place,
     grant: &NewGrant,
     expires_at: Option<Timestamp>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE venue_roles SET expires_at = $5
          WHERE tenant_id = $1 AND user_id = $2 AND venue_id = $3 AND role = $4",
-        grant.place.tenant.uuid(),
+        place.tenant.uuid(),
         grant.user.uuid(),
-        grant.place.venue.uuid(),
+        place.venue.uuid(),
         grant.role.as_str(),
         expires_at,
     )
@@ -186,19 +190,22 @@ pub(super) async fn set_expiry(
     Ok(())
 }
 
-/// The roles that an account holds at a venue, of any status; all, or the one that is meant.
-pub(super) async fn find_roles(
+/// What an account of any status holds at a venue: all, or the one role that is meant.
+pub(super) async fn find_of_account(
     connection: &mut PgConnection,
     place: Place,
     user: UserId,
     role: Option<VenueRole>,
     now: Timestamp,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT role FROM venue_roles
-         WHERE tenant_id = $1 AND user_id = $2 AND venue_id = $3 AND ($4::text IS NULL OR role = $4)
-           AND (expires_at IS NULL OR expires_at > $5)
-         ORDER BY role",
+) -> Result<Vec<Grant>, sqlx::Error> {
+    sqlx::query_as!(
+        Grant,
+        r#"SELECT user_id AS "user_id: UserId", venue_id AS "venue_id: VenueId", role,
+                  granted_by AS "granted_by: UserId", granted_at, expires_at
+           FROM venue_roles
+           WHERE tenant_id = $1 AND user_id = $2 AND venue_id = $3 AND ($4::text IS NULL OR role = $4)
+             AND (expires_at IS NULL OR expires_at > $5)
+           ORDER BY role"#,
         place.tenant.uuid(),
         user.uuid(),
         place.venue.uuid(),
@@ -209,27 +216,50 @@ pub(super) async fn find_roles(
     .await
 }
 
-/// Whether somebody other than `user` owns the venue who may sign in.
-pub(super) async fn has_other_owner(
+/// Whether somebody other than `user` owns the venue for good who may sign in.
+pub(super) async fn has_other_lasting_owner(
     connection: &mut PgConnection,
     place: Place,
     user: UserId,
-    now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (
                SELECT FROM venue_roles r
                JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
                WHERE r.tenant_id = $1 AND r.venue_id = $2 AND r.user_id <> $3 AND r.role = $4
-                 AND (r.expires_at IS NULL OR r.expires_at > $5)
-                 AND u.status = 'active' AND u.deleted_at IS NULL) AS "exists!""#,
+                 AND r.expires_at IS NULL AND u.status = 'active' AND u.deleted_at IS NULL) AS "exists!""#,
         place.tenant.uuid(),
         place.venue.uuid(),
         user.uuid(),
         VENUE_OWNER,
-        now,
     )
     .fetch_one(connection)
+    .await
+}
+
+/// Up to `limit` venues that `user` owns for good, and nobody else who may sign in does.
+pub(super) async fn find_left_without_owner(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    limit: i64,
+) -> Result<Vec<VenueId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT own.venue_id AS "venue_id: VenueId" FROM venue_roles own
+           WHERE own.tenant_id = $1 AND own.user_id = $2 AND own.role = $3 AND own.expires_at IS NULL
+             AND NOT EXISTS (
+                 SELECT FROM venue_roles r
+                 JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+                 WHERE r.tenant_id = own.tenant_id AND r.venue_id = own.venue_id AND r.user_id <> own.user_id
+                   AND r.role = own.role AND r.expires_at IS NULL
+                   AND u.status = 'active' AND u.deleted_at IS NULL)
+           ORDER BY own.venue_id LIMIT $4"#,
+        tenant.uuid(),
+        user.uuid(),
+        VENUE_OWNER,
+        limit,
+    )
+    .fetch_all(connection)
     .await
 }
 

@@ -105,7 +105,7 @@ impl Sessions {
 
     /// Takes a refresh token in, and does to its chain what the token is worth. Belongs in a transaction that
     /// the caller commits whatever the outcome is, and in which it ends a session whose token was reused; the row
-    /// stays locked until then. `tenant_slug` is the
+    /// stays locked until then. Who gives the successor out to nobody does not commit, and nothing has happened. `tenant_slug` is the
     /// tenant that the client named, if it named one: a token of another tenant is refused.
     pub async fn present(
         &self,

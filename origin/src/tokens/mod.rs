@@ -103,8 +103,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// An access token for this session, made at the moment `now` and issued for [`User::issuing_moment`]. It names the
-    /// roles that are `held` at venues, as far as a cookie has room for them, and expires no later than they do.
+    /// An access token for this session, made at the moment `now` and issued for the one at which the roles at venues are `held`. It
+    /// names these, as far as a cookie has room for them, and expires no later than they do.
     pub async fn issue(
         &self,
         user: &User,
@@ -120,7 +120,7 @@ impl Tokens {
             ring = self.0.ring.current(now).await?;
         }
         let key = ring.active()?.ok_or(KeysError::NotMade)?;
-        let issued_at = user.issuing_moment(now).timestamp();
+        let issued_at = held.moment.timestamp();
         // A token that outlived its session, or a role that it names, could not be revoked: what has run out is not told
         // to the edge.
         let expires_at = (issued_at + self.0.access_ttl.num_seconds())

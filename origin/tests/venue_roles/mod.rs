@@ -3,7 +3,9 @@
 mod changes;
 mod command_line;
 mod edge_question;
+mod owners;
 mod permissions;
+mod staleness;
 mod tokens;
 
 use portcullis_origin::audit::Event;
@@ -24,6 +26,13 @@ const OTHER_TENANT: &str = "00000000-0000-0000-0000-00000000000b";
 
 const ROLES: [&str; 4] = ["venue-owner", "venue-manager", "box-office", "door-staff"];
 
+fn place(tenant: &str, venue: &str) -> Place {
+    Place {
+        tenant: tenant.parse().unwrap(),
+        venue: venue.parse().unwrap(),
+    }
+}
+
 /// Grants a role as the operator does, in a tenant, for some time or for good.
 async fn give_in(
     server: &TestServer,
@@ -35,25 +44,20 @@ async fn give_in(
 ) {
     let now = server.clock.now();
     let new = NewGrant {
-        place: Place {
-            tenant: tenant.parse().unwrap(),
-            venue: venue.parse().unwrap(),
-        },
         user: user.parse().unwrap(),
         role: VenueRole::parse(role).unwrap(),
         expiry: lasting.map_or(Expiry::Never, |lasting| Expiry::At(now + lasting)),
     };
     let mut transaction = server.app.core().pool().begin().await.unwrap();
-    let granted = rbac::grant(
-        &mut transaction,
-        GrantId::generate(now, &SystemEntropy),
-        new,
-        Granter::Operator,
-        |kind| Event::of_operator(now, &SystemEntropy, kind),
-        now,
-    )
-    .await
-    .unwrap();
+    let place = place(tenant, venue);
+    let admitted = rbac::admit(&mut transaction, place, Granter::Operator, None, now)
+        .await
+        .unwrap();
+    let id = GrantId::generate(now, &SystemEntropy);
+    let event = |kind| Event::of_operator(now, &SystemEntropy, kind);
+    let granted = rbac::grant(&mut transaction, admitted, id, new, event, now)
+        .await
+        .unwrap();
     transaction.commit().await.unwrap();
     assert!(matches!(granted, Granted::New(_)), "{granted:?}");
 }
@@ -120,4 +124,13 @@ fn claims(token: &str) -> Value {
     use base64ct::{Base64UrlUnpadded, Encoding as _};
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(payload).unwrap()).unwrap()
+}
+
+fn statuses(answers: Vec<Response>) -> Vec<u16> {
+    let mut statuses: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.status().as_u16())
+        .collect();
+    statuses.sort_unstable();
+    statuses
 }

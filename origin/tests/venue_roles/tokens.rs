@@ -23,6 +23,8 @@ async fn with_venues(server: &TestServer, email: &str, venues: usize, roles: &[&
             give(server, &person.user_id, &venue(number), role).await;
         }
     }
+    // After so many changes tokens are made from the next second on.
+    server.clock.advance(TimeDelta::seconds(1));
     person.user_id
 }
 

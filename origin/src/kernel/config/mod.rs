@@ -159,6 +159,8 @@ pub struct LimitsConfig {
     pub verification_mails_per_hour: NonZeroU32,
     /// Times an hour that all that is stored about an account may be asked for. Default 3.
     pub account_exports_per_hour: NonZeroU32,
+    /// Roles at venues that are granted to one account in a minute: by one caller, and at one venue by all of them. Default 10.
+    pub role_grants_per_minute: NonZeroU32,
 }
 
 /// `[log]`: how events are written to the standard error stream.

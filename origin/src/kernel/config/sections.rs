@@ -263,6 +263,7 @@ impl LimitsConfig {
             reset_mails_per_hour: limit("reset_mails_per_hour", 3),
             verification_mails_per_hour: limit("verification_mails_per_hour", 3),
             account_exports_per_hour: limit("account_exports_per_hour", 3),
+            role_grants_per_minute: limit("role_grants_per_minute", 10),
         };
         section.finish();
         config

@@ -68,6 +68,7 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(config.limits.login_per_minute_pair.get(), 10);
     assert_eq!(config.limits.default_per_minute.get(), 100);
     assert_eq!(config.limits.password_checks_per_15_minutes.get(), 5);
+    assert_eq!(config.limits.role_grants_per_minute.get(), 10);
     assert_eq!(config.default_tenant, "default");
     assert_eq!(config.master_key.id(), "1");
     assert!(config.old_master_key_ids.is_empty());
