@@ -137,6 +137,7 @@ async fn check_prints_each_route_and_warns_of_what_may_be_right() {
         "step-up (300 s, aal2)",
         "sensitive",
         "body up to 100 bytes",
+        "no limit",
     ] {
         assert!(line.contains(part), "{part}: {line}");
     }
@@ -157,6 +158,35 @@ async fn check_prints_each_route_and_warns_of_what_may_be_right() {
     assert_eq!(report["routes"].as_array().unwrap().len(), 5);
     assert_eq!(report["mistakes"], json!([]));
     assert_eq!(report["warnings"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn check_shows_the_limits_of_each_route() {
+    let checked = policy(&["check", "--file", &file("wrangler.toml")]).await;
+    let text = out(&checked);
+    for (path, limits) in [
+        ("/auth/login ", ", limit edge-sign-in,"),
+        ("/auth/* ", ", limit edge-client + edge-subject,"),
+        ("/live ", ", no limit,"),
+        ("/edge/check ", "limit edge-subject"),
+    ] {
+        let line = text.lines().find(|line| line.contains(path)).unwrap();
+        assert!(line.contains(limits), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn check_warns_of_a_folder_whose_own_path_is_anothers() {
+    let folder = folder();
+    let table = json!({"issuer": "i", "audience": "a", "routes": [
+        {"path": "/*", "upstream": "app", "public": true},
+        {"path": "/admin/*", "upstream": "app", "require": {"role": "admin"}},
+    ]});
+    let table = write(&folder, "table.json", &table.to_string());
+    let checked = policy(&["check", "--file", &table]).await;
+    assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+    let warning = "warning: route 2 (/admin/*) is for role admin, and does not take /admin itself: route 1 (/*) does, which is for ";
+    assert!(out(&checked).contains(warning), "{}", out(&checked));
 }
 
 #[tokio::test]

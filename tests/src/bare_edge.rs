@@ -39,15 +39,29 @@ pub fn signing_key() -> SigningKey {
 impl BareEdge {
     /// Starts the Worker, with `origin` and `app` as URLs of what stands behind it; see `tests/workerd/policy.json`.
     pub async fn start(origin: &str, app: &str) -> Self {
-        Self::start_as(Worker::Edge, "edge", origin, app).await
+        Self::start_as(Worker::Edge, "edge", origin, app, None).await
+    }
+
+    /// Starts the Worker with `upstream` as all that stands behind it, which is told in `CF-Blob` what Cloudflare would be
+    /// told of each request. At `/no-store` a request is sent with `cache: "no-store"`, to compare.
+    pub async fn start_telling(upstream: &str) -> Self {
+        let address = upstream.strip_prefix("http://").expect("a URL of http");
+        let external = format!("--external-addr=internet={address}");
+        Self::start_as(Worker::Edge, "telling", upstream, upstream, Some(external)).await
     }
 
     /// Starts the Worker that panics where it is asked to.
     pub async fn start_panicking(origin: &str, app: &str) -> Self {
-        Self::start_as(Worker::EdgeThatPanics, "panicking", origin, app).await
+        Self::start_as(Worker::EdgeThatPanics, "panicking", origin, app, None).await
     }
 
-    async fn start_as(worker: Worker, constant: &'static str, origin: &str, app: &str) -> Self {
+    async fn start_as(
+        worker: Worker,
+        constant: &'static str,
+        origin: &str,
+        app: &str,
+        option: Option<String>,
+    ) -> Self {
         let settings = [
             ("ORIGIN_URL", origin.to_owned()),
             ("UPSTREAM_APP", app.to_owned()),
@@ -57,7 +71,7 @@ impl BareEdge {
             ),
             ("EDGE_SIGNING_KEY_ID", KEY_ID.to_owned()),
         ];
-        let starting = tokio::task::spawn_blocking(move || start(worker, constant, &settings));
+        let starting = tokio::task::spawn_blocking(move || start(worker, constant, &settings, option));
         starting.await.unwrap()
     }
 
@@ -74,7 +88,7 @@ impl BareEdge {
     }
 }
 
-fn start(worker: Worker, constant: &str, settings: &[(&str, String)]) -> BareEdge {
+fn start(worker: Worker, constant: &str, settings: &[(&str, String)], option: Option<String>) -> BareEdge {
     let workspace = Workspace::find().unwrap();
     worker::build(&workspace, worker).unwrap();
     let port = free_port().unwrap();
@@ -84,13 +98,16 @@ fn start(worker: Worker, constant: &str, settings: &[(&str, String)]) -> BareEdg
         &workspace,
         ServiceSpec {
             program: workspace.npm_bin("workerd"),
-            args: vec![
+            args: [
                 "serve".to_owned(),
                 config.display().to_string(),
                 constant.to_owned(),
                 "--socket-addr".to_owned(),
                 format!("http=127.0.0.1:{port}"),
-            ],
+            ]
+            .into_iter()
+            .chain(option)
+            .collect(),
             env: settings
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))

@@ -85,7 +85,7 @@ pub(super) fn find<'r, I: Borrow<AccessClaims>>(
         }
         Credential::Cookies(cookies) => {
             let sid = vouch(view, knowledge).map_err(|refusal| Obstacle::Refuse(Refusal::csrf(refusal)))?;
-            let caller = by_cookies(view, cookies, gate, judge)?;
+            let caller = by_cookies(view, cookies, route, judge)?;
             // Only where both are known here can they be compared; else the origin does.
             let is_others = sid
                 .as_deref()
@@ -124,12 +124,12 @@ fn vouch(view: &impl RequestView, knowledge: &Knowledge<'_>) -> Result<Option<St
 fn by_cookies<'r, I>(
     view: &'r impl RequestView,
     cookies: SessionCookies<'r>,
-    gate: &Gate,
+    route: &Route,
     judge: impl FnOnce(&'r str) -> Result<Caller<I>, Flaw<'r>>,
 ) -> Result<Caller<I>, Obstacle<'r>> {
     // Where everybody may pass, cookies that are good for nothing make a caller nobody rather than a refused one.
     let or_nobody = |refusal: Refusal| {
-        if gate.requirement == Requirement::Public {
+        if route.gate.requirement == Requirement::Public {
             Ok(Caller::nobody(refusal.cookies))
         } else {
             Err(Obstacle::Refuse(refusal))
@@ -161,7 +161,9 @@ fn by_cookies<'r, I>(
         .value()
         .filter(|token| token.starts_with(REFRESH_PREFIX));
     match (refresh, view.renewal()) {
-        (Some(token), Renewal::Untried) if csrf::is_safe(view.method()) => Err(Obstacle::Refresh(token)),
+        (Some(token), Renewal::Untried) if csrf::is_safe(view.method()) && route.refreshes_sessions() => {
+            Err(Obstacle::Refresh(token))
+        }
         // A body would have to wait. The page refreshes and asks again.
         (Some(_), _) => or_nobody(refusal),
         (None, _) => or_nobody(refusal.clearing()),

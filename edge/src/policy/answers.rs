@@ -82,7 +82,7 @@ impl AnswerRules {
     }
 
     /// What holds where a table says nothing.
-    pub(super) fn strict() -> Self {
+    pub(crate) fn strict() -> Self {
         Self {
             headers: ResponseHeaders::strict(),
             cors: None,

@@ -23,6 +23,7 @@ pub use limits::{Counted, EXACT_LIMITS, Keeper, Limit, MOST_LIMITS, RouteLimits}
 pub use mode::Mode;
 pub use parse::Mistakes;
 pub(crate) use reach::EDGES_OWN_PATHS;
+pub use reach::UnlikeItsFolder;
 pub use requirement::{Demand, Requirement};
 
 use std::rc::Rc;
@@ -165,6 +166,13 @@ impl Route {
     #[must_use]
     pub const fn methods(&self) -> Methods {
         self.methods
+    }
+
+    /// Whether a browser's session is refreshed on the way. A public route needs no identity, and on one that exempts clients
+    /// from being counted an invented refresh token would cost the origin a question each time.
+    #[must_use]
+    pub fn refreshes_sessions(&self) -> bool {
+        self.gate.requirement != Requirement::Public || !self.limits.exempts_clients()
     }
 }
 

@@ -187,6 +187,15 @@ impl Pattern {
         self.open
     }
 
+    /// Whether it spells out the path before the `/*` of `folder`.
+    pub(super) fn is_path_of(&self, folder: &Self) -> bool {
+        let own = Self {
+            segments: folder.segments.clone(),
+            open: false,
+        };
+        self.relation(&own) == Relation::Same
+    }
+
     /// Sorts narrower patterns before wider ones; patterns that share no path in any order.
     pub(crate) fn rank(&self) -> Vec<u8> {
         let segments = self.segments.iter().map(|segment| match segment {

@@ -1,9 +1,11 @@
 //! Routes that no request can reach, because the rest of the table, or the edge itself, leaves them nothing.
 
+use std::rc::Rc;
+
 use portcullis_shared::revocation::FEED_PATH;
 use portcullis_shared::venue_roles::VENUE_ROLES_PATH;
 
-use super::pattern::{Case, Pattern};
+use super::pattern::Case;
 use super::{Entry, Found, METHODS, Mistakes, Policy, Route};
 use crate::path::Target;
 
@@ -18,10 +20,9 @@ pub(crate) const EDGES_OWN_PATHS: [&str; 2] = [FEED_PATH, VENUE_ROLES_PATH];
 /// the end. Where none of these comes back to it, no path does: a pattern that takes one takes every path that
 /// differs only in segments which no pattern spells out.
 pub(super) fn report(policy: &Policy, mistakes: &mut Mistakes) {
-    let patterns = || policy.entries.iter().map(|entry| &entry.pattern);
-    // Longer than every fixed segment, so that it is none of them.
-    let filler = "0".repeat(patterns().map(Pattern::longest_fixed).max().unwrap_or(0) + 1);
-    let deepest = patterns().map(Pattern::len).max().unwrap_or(0);
+    let filler = filler(policy);
+    let deepest = policy.entries.iter().map(|entry| entry.pattern.len());
+    let deepest = deepest.max().unwrap_or(0);
     for entry in &policy.entries {
         for route in &entry.routes {
             if !witnesses(policy, entry, deepest, &filler).any(|path| reaches(policy, route, &path)) {
@@ -33,6 +34,43 @@ pub(super) fn report(policy: &Policy, mistakes: &mut Mistakes) {
             }
         }
     }
+}
+
+/// A route of a folder whose own path has none, and falls to one that demands something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnlikeItsFolder<'p> {
+    /// The route of the folder, whose path ends in `/*`.
+    pub folder: &'p Route,
+    /// The one that decides on the path before that.
+    pub decides: &'p Route,
+}
+
+impl Policy {
+    /// Every folder whose own path, without the slash, is decided upon by a wider route that demands something else: `/admin`
+    /// by `/*`, where `/admin/*` has a gate. A path that a route spells out has been thought of.
+    pub fn unlike_their_folders(&self) -> impl Iterator<Item = UnlikeItsFolder<'_>> {
+        let filler = filler(self);
+        let folders = self.entries.iter().filter(|entry| entry.pattern.is_open());
+        folders.flat_map(move |entry| {
+            let path = entry.pattern.witness(0, (None, Case::Same), &filler);
+            let wider = self.entry(&path, false);
+            let wider = wider.filter(|wider| !wider.pattern.is_path_of(&entry.pattern));
+            entry.routes.iter().filter_map(move |folder| {
+                let methods = METHODS
+                    .iter()
+                    .filter(|method| entry.route(method).is_some_and(|route| Rc::ptr_eq(route, folder)));
+                let mut deciding = methods.filter_map(|method| wider?.route(method));
+                let decides = deciding.find(|decides| decides.gate != folder.gate)?;
+                Some(UnlikeItsFolder { folder, decides })
+            })
+        })
+    }
+}
+
+/// What no pattern spells out: it is longer than every fixed segment.
+fn filler(policy: &Policy) -> String {
+    let longest = policy.entries.iter().map(|entry| entry.pattern.longest_fixed());
+    "0".repeat(longest.max().unwrap_or(0) + 1)
 }
 
 fn witnesses<'p>(

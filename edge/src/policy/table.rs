@@ -50,7 +50,7 @@ impl Policy {
         fitting.flat_map(|entry| &entry.routes)
     }
 
-    fn entry(&self, path: &str, fold: bool) -> Option<&Entry> {
+    pub(super) fn entry(&self, path: &str, fold: bool) -> Option<&Entry> {
         self.entries
             .iter()
             .find(|entry| entry.pattern.matches(path, fold))
@@ -83,7 +83,7 @@ fn demands_otherwise(one: &Route, other: &Route) -> bool {
 }
 
 impl Entry {
-    fn route(&self, method: &str) -> Option<&Rc<Route>> {
+    pub(super) fn route(&self, method: &str) -> Option<&Rc<Route>> {
         let method = Methods::of(method)?;
         self.routes
             .iter()

@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::Headers;
 
 use super::host::{self, Continuation, HeaderTexts, Kept};
-use super::inbound::{Inbound, respond, set_cookies};
+use super::inbound::{Inbound, respond, respond_strictly, set_cookies};
 use super::isolate::Isolate;
 use super::outbound::{self, Audience};
 use super::report;
@@ -63,6 +63,7 @@ impl Outgoing<'_> {
             &set_cookies,
             self.audience.origin.as_deref(),
             self.audience.is_secure,
+            self.identity.is_some(),
             &outbound::additions_of(self.route),
             &self.shadow,
         );
@@ -140,7 +141,7 @@ fn fail(kept: &Kept, refusal: &Refusal) -> JsValue {
     let answer = Answer::refusing(refusal, &request_id).setting(lines_of(&kept.cookies()));
     let answer = answer.timed(timing);
     let Some(config) = Isolate::current().known_config() else {
-        return respond(&answer);
+        return respond_strictly(answer, kept.is_secure());
     };
     let origin = kept.origin();
     let route = Trace::of_number(kept.trace()).route();

@@ -7,10 +7,6 @@ use web_sys::{Headers, Request, RequestInit, Response};
 
 #[wasm_bindgen]
 extern "C" {
-    /// Sends a request of the edge's own; a GET where `init` does not say otherwise.
-    #[wasm_bindgen(js_name = fetch)]
-    pub(super) fn ask(url: &str, init: &RequestInit) -> Promise;
-
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &JsValue, milliseconds: f64) -> JsValue;
 
@@ -101,6 +97,9 @@ extern "C" {
 
 #[wasm_bindgen(module = "/src/runtime/platform.js")]
 extern "C" {
+    /// Sends a request of the edge's own; a GET where `init` does not say otherwise.
+    pub(super) fn ask(url: &str, init: &RequestInit) -> Promise;
+
     /// The parts of a text between its line breaks.
     pub(super) fn lines(text: &str) -> Array;
 
@@ -129,6 +128,7 @@ extern "C" {
         cookies: &JsValue,
         origin: Option<&str>,
         is_secure: bool,
+        is_personal: bool,
         additions: &JsValue,
         shadow: &JsValue,
     ) -> Kept;

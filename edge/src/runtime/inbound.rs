@@ -13,6 +13,7 @@ use super::isolate::Isolate;
 use super::outbound::is_secure;
 use super::report;
 use crate::answer::Answer;
+use crate::answer_rules::AnswerRules;
 use crate::browser::{self, Renewal};
 use crate::config::Watch;
 use crate::cors;
@@ -116,7 +117,7 @@ impl Inbound {
             .setting(cookies)
             .timed(timing);
         let Some(config) = Isolate::current().known_config() else {
-            return respond(&answer);
+            return respond_strictly(answer, is_secure(&self.url));
         };
         let route = refusal.route.as_ref();
         let rules = route.map_or(&config.policy.answers, |route| &route.answers);
@@ -209,4 +210,9 @@ pub(super) fn respond(answer: &Answer<'_>) -> JsValue {
         Ok(made)
     });
     made.map_or_else(|error| error, JsValue::from)
+}
+
+/// The same where no rules of a policy are known: with what holds where a policy says nothing.
+pub(super) fn respond_strictly(answer: Answer<'_>, is_secure: bool) -> JsValue {
+    respond(&answer.under(&AnswerRules::strict(), None, is_secure))
 }

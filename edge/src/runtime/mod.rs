@@ -49,6 +49,7 @@ use crate::trace::{Round, Trace, Verdict};
 use crate::venue_roles::Question;
 use inbound::Inbound;
 use isolate::Isolate;
+use outbound::is_secure;
 
 /// What a verified token proves, ready to be forwarded.
 #[derive(Debug)]
@@ -174,7 +175,8 @@ pub(crate) fn after_panic(request: &Request) -> JsValue {
         upstream: None,
     };
     host::log_line(&entry.to_json());
-    inbound::respond(&Answer::refusing(&refusal, &request_id))
+    let answer = Answer::refusing(&refusal, &request_id);
+    inbound::respond_strictly(answer, is_secure(&request.url()))
 }
 
 /// Finds out what the decision lacks, and decides again, until there is a response.

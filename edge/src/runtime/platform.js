@@ -3,6 +3,16 @@
 //
 // Nothing is decided here: what to remove, what to set and what to answer comes from Rust.
 
+// What Cloudflare's cache is told of everything that is asked for: to look for nothing and to keep nothing. It knows an answer by
+// its URL alone, whoever it was made for. These are the words of `cache: "no-store"`, without the request headers that option
+// adds (docs/decisions/0029).
+const cf = { cacheTtl: -1, cacheLevel: "bypass" };
+
+/** Sends a request of the edge's own; a GET where `init` does not say otherwise. */
+export function ask(url, init) {
+  return fetch(url, { ...init, cf });
+}
+
 function setAll(headers, texts) {
   for (let at = 0; at + 1 < texts.length; at += 2) headers.set(texts[at], texts[at + 1]);
 }
@@ -50,8 +60,8 @@ export function additions(removed, added, overHttps, notTheirs, exposed, credent
 }
 
 /** What the end of a request needs, kept here while the upstream is waited for. */
-export function keep(requestId, trace, began, cookies, origin, isSecure, additions, shadow) {
-  return { requestId, trace, began, cookies, origin, isSecure, additions, shadow };
+export function keep(requestId, trace, began, cookies, origin, isSecure, isPersonal, additions, shadow) {
+  return { requestId, trace, began, cookies, origin, isSecure, isPersonal, additions, shadow };
 }
 
 /**
@@ -84,8 +94,8 @@ export function send(request, headers, url, removed, identity, own, milliseconds
 function target(request, url, headers) {
   const { method, body } = request;
   return body !== null && (method === "GET" || method === "HEAD")
-    ? [new Request(url, request), { headers, redirect: "manual" }]
-    : [url, { method, headers, body, redirect: "manual" }];
+    ? [new Request(url, request), { headers, redirect: "manual", cf }]
+    : [url, { method, headers, body, redirect: "manual", cf }];
 }
 
 /** The upstream's response as the client gets it, but for cookies: it names its request, and obeys its route. */
@@ -98,13 +108,15 @@ export function reply(response, kept) {
   return own;
 }
 
-function finish(headers, { origin, isSecure }, { removed, added, overHttps, notTheirs, exposed, credentials, namedBy }) {
+function finish(headers, { origin, isSecure, isPersonal }, { removed, added, overHttps, notTheirs, exposed, credentials, namedBy }) {
   const connection = headers.get("connection");
   const named = connection === null ? "" : namedBy(connection);
   if (named !== "") removeAll(headers, named.split(","));
   removeAll(headers, removed);
   addMissing(headers, added);
   if (isSecure) addMissing(headers, overHttps);
+  // Whose answer it is may stand in a cookie, of which caches know nothing.
+  if (isPersonal) addMissing(headers, ["cache-control", "private"]);
   if (exposed === undefined) return;
   removeAll(headers, notTheirs);
   headers.append("vary", "Origin");

@@ -86,6 +86,20 @@ fn sign_in(client: &Client) -> Call {
 }
 
 #[tokio::test]
+async fn what_tries_no_credential_uses_up_no_place_among_the_sign_ins() {
+    let client = Door::edge().client();
+    let answers = many(SIGN_IN + 10, |at| {
+        client.get(SIGN_IN_PATHS[at % SIGN_IN_PATHS.len()])
+    })
+    .await;
+    for answer in &answers {
+        answer.problem(405, "method_not_allowed");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+    sign_in(&client).send().await.problem(400, "validation_failed");
+}
+
+#[tokio::test]
 async fn the_101st_request_of_a_client_in_a_minute_is_refused_and_nobody_else_notices() {
     let door = Door::edge();
     let answers = in_one_window(async || {

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::browser::CookieFate;
 use crate::tally::{Count, Question};
 
 const CLIENT: &str = "2001:db8:0:1::/64";
@@ -16,6 +17,7 @@ fn limited_policy() -> Policy {
             {"path": "/echo", "upstream": "app", "authenticated": true},
             {"path": "/admin", "upstream": "app", "require": {"role": "admin"}},
             {"path": "/public", "upstream": "app", "public": true},
+            {"path": "/live", "upstream": "app", "public": true, "limit": []},
             {"path": "/login", "upstream": "app", "public": true, "limit": ["client", "sign-in"]},
             {"path": "/exempt", "upstream": "app", "authenticated": true, "limit": []}
         ]}"#,
@@ -213,4 +215,29 @@ fn no_header_but_the_platforms_says_who_the_client_is() {
     }
     let end = end(ask, nobody_denied(), within);
     assert_eq!(end.counted, ["client:none"]);
+}
+
+#[test]
+fn a_public_route_that_exempts_clients_has_the_origin_asked_about_no_invented_refresh_token() {
+    let (policy, revocations) = (limited_policy(), nothing_revoked());
+    for (path, refreshes) in [("/live", false), ("/public", true), ("/exempt", true)] {
+        let mut ask = Ask {
+            cookie: Some("__Host-pc_refresh=pcr_invented.1.x".to_owned()),
+            ..ask(path)
+        };
+        let is_refreshed = loop {
+            let unknown = |_: &str| TokenVerdict::<AccessClaims>::Unknown;
+            match decide(&ask, &Knowledge::of(&policy, &revocations), unknown, NOW) {
+                Decision::Count(question) => ask.tally.note(&question.limit, Count::Within),
+                Decision::Refresh(_) => break true,
+                Decision::Pass(pass) => {
+                    let nobodys = (None, CookieFate::Keep);
+                    assert_eq!((pass.identity, pass.cookies), nobodys, "{path}");
+                    break false;
+                }
+                other => panic!("{path}: {other:?}"),
+            }
+        };
+        assert_eq!(is_refreshed, refreshes, "{path}");
+    }
 }

@@ -107,10 +107,12 @@ impl Keeper {
 pub struct RouteLimits {
     limits: Vec<Rc<Limit>>,
     announcement: String,
+    /// Whether the route itself says that clients are not counted.
+    exempts_clients: bool,
 }
 
 impl RouteLimits {
-    fn of(named: &[Rc<Limit>]) -> Self {
+    fn of(named: &[Rc<Limit>], is_stated: bool) -> Self {
         // A sort would be the largest function of this file.
         let of_turn = |by: Counted, is_exact: bool| {
             let is_next =
@@ -123,6 +125,7 @@ impl RouteLimits {
             .collect();
         let items: Vec<String> = limits.iter().map(|limit| limit.policy_item()).collect();
         Self {
+            exempts_clients: is_stated && !counts_clients(&limits),
             limits,
             announcement: items.join(", "),
         }
@@ -131,6 +134,12 @@ impl RouteLimits {
     /// The limits.
     pub fn iter(&self) -> impl Iterator<Item = &Rc<Limit>> {
         self.limits.iter()
+    }
+
+    /// Whether the route itself says that clients are not counted, by a `limit` that names none by client.
+    #[must_use]
+    pub const fn exempts_clients(&self) -> bool {
+        self.exempts_clients
     }
 
     /// The value of `RateLimit-Policy`; `None` for a route without limits.
@@ -182,10 +191,12 @@ impl LimitTable {
         destination: Option<&Destination>,
         mistakes: &mut Mistakes,
     ) -> RouteLimits {
-        let limits = match self.named(table, "limit", mistakes) {
+        let stated = self.named(table, "limit", mistakes);
+        let is_stated = stated.is_some();
+        let limits = match stated {
             Some(limits) => {
-                let counts_clients = limits.iter().any(|limit| limit.by == Counted::Client);
-                if requirement == Some(&Requirement::Public) && !limits.is_empty() && !counts_clients {
+                if requirement == Some(&Requirement::Public) && !limits.is_empty() && !counts_clients(&limits)
+                {
                     mistakes.add(
                         &table.place,
                         "is public, so limits by subject or tenant alone hold nobody who leaves the token out",
@@ -195,16 +206,14 @@ impl LimitTable {
             }
             None => self.defaults.clone(),
         };
-        if destination == Some(&Destination::ForwardAuth)
-            && limits.iter().any(|limit| limit.by == Counted::Client)
-        {
+        if destination == Some(&Destination::ForwardAuth) && counts_clients(&limits) {
             mistakes.add(
                 &table.place,
                 "is asked by a proxy, which a limit by client would count for all behind it; name others, or limit = []",
             );
         }
         self.used.extend(limits.iter().map(|limit| limit.number));
-        RouteLimits::of(&limits)
+        RouteLimits::of(&limits, is_stated)
     }
 
     /// Takes the name of a limit, or an array of names, out of `table`; `None` where it says nothing.
@@ -242,6 +251,10 @@ impl LimitTable {
         }
         self.limits
     }
+}
+
+fn counts_clients(limits: &[Rc<Limit>]) -> bool {
+    limits.iter().any(|limit| limit.by == Counted::Client)
 }
 
 fn parse_limit(number: usize, table: &mut Table, mistakes: &mut Mistakes) -> Option<Limit> {

@@ -27,9 +27,13 @@ fn with_routes(defaults: &Value, routes: &Value) -> Result<Policy, Vec<String>> 
 }
 
 fn names(policy: &Policy, path: &str) -> Vec<String> {
+    names_of(policy, "GET", path)
+}
+
+fn names_of(policy: &Policy, method: &str, path: &str) -> Vec<String> {
     let url = format!("http://h{path}");
-    let Found::Route(route) = policy.find("GET", &Target::of_url(&url).unwrap()) else {
-        panic!("no route for {path}");
+    let Found::Route(route) = policy.find(method, &Target::of_url(&url).unwrap()) else {
+        panic!("no route for {method} {path}");
     };
     route.limits.iter().map(|limit| limit.name.clone()).collect()
 }
@@ -262,7 +266,7 @@ fn the_development_bindings_agree_with_the_development_policy() {
         "/auth/oauth/google/login",
         "/auth/passkeys/login/start",
     ] {
-        assert_eq!(names(&policy, path), ["edge-sign-in"], "{path}");
+        assert_eq!(names_of(&policy, "POST", path), ["edge-sign-in"], "{path}");
     }
     for path in ["/auth/me", "/api/echo", "/api/public/x"] {
         assert_eq!(names(&policy, path), ["edge-client", "edge-subject"], "{path}");
@@ -271,4 +275,24 @@ fn the_development_bindings_agree_with_the_development_policy() {
     for path in ["/health", "/live", "/oauth2/introspect", "/.well-known/jwks.json"] {
         assert!(names(&policy, path).is_empty(), "{path}");
     }
+}
+
+#[test]
+fn a_route_exempts_clients_by_saying_so_and_not_by_saying_nothing() {
+    let routes = json!([
+        {"path": "/none", "upstream": "app", "public": true, "limit": []},
+        {"path": "/subject", "upstream": "app", "authenticated": true, "limit": "subject"},
+        {"path": "/client", "upstream": "app", "public": true, "limit": "client"},
+        {"path": "/silent", "upstream": "app", "public": true},
+    ]);
+    let policy = with_routes(&json!([]), &routes).unwrap();
+    let found = policy.routes().map(|route| {
+        let path = route.path.as_str();
+        (path, (route.limits.exempts_clients(), route.refreshes_sessions()))
+    });
+    let found: std::collections::BTreeMap<_, _> = found.collect();
+    assert_eq!(found["/none"], (true, false));
+    assert_eq!(found["/subject"], (true, true), "it needs to know who asks");
+    assert_eq!(found["/client"], (false, true));
+    assert_eq!(found["/silent"], (false, true));
 }

@@ -211,3 +211,47 @@ fn find_all(policy: &Policy, path: &str) -> Vec<usize> {
         });
     found.collect()
 }
+
+/// The folders that differ from what decides on their own path, by number.
+fn unlike(routes: &Value) -> Vec<(usize, usize)> {
+    let policy = policy(routes).unwrap();
+    let found = policy.unlike_their_folders();
+    found
+        .map(|found| (found.folder.number, found.decides.number))
+        .collect()
+}
+
+#[test]
+fn a_folder_whose_own_path_falls_to_a_route_that_demands_something_else_is_noticed() {
+    let rest = json!({"path": "/*", "upstream": "app", "public": true});
+    let admin = json!({"path": "/admin/*", "upstream": "app", "require": {"role": "admin"}});
+    assert_eq!(unlike(&json!([rest, admin])), [(2, 1)]);
+    // By a parameter, too, and below one.
+    let page = json!({"path": "/{page}", "upstream": "app", "public": true});
+    assert_eq!(unlike(&json!([page, admin])), [(2, 1)]);
+    let below = json!({"path": "/v/{id}/*", "upstream": "app", "authenticated": true});
+    assert_eq!(unlike(&json!([rest, below])), [(2, 1)]);
+    // In what else is demanded, and the other way round.
+    let sensitive = json!({"path": "/*", "upstream": "app", "require": {"role": "admin"}, "sensitive": true});
+    assert_eq!(unlike(&json!([sensitive, admin])), [(2, 1)]);
+}
+
+#[test]
+fn a_folder_whose_own_path_is_thought_of_or_is_nobodys_is_not_noticed() {
+    let rest = json!({"path": "/*", "upstream": "app", "public": true});
+    let admin = json!({"path": "/admin/*", "upstream": "app", "require": {"role": "admin"}});
+    assert_eq!(unlike(&json!([admin])), []);
+    assert_eq!(unlike(&json!([rest])), []);
+    let own = json!({"path": "/admin", "upstream": "app", "public": true});
+    assert_eq!(unlike(&json!([rest, admin, own])), []);
+    let alike = json!({"path": "/*", "upstream": "other", "require": {"role": "admin"}});
+    assert_eq!(unlike(&json!([alike, admin])), []);
+    // For no method of the folder's.
+    let written = json!({"path": "/*", "methods": ["POST"], "upstream": "app", "public": true});
+    let read =
+        json!({"path": "/admin/*", "methods": ["GET"], "upstream": "app", "require": {"role": "admin"}});
+    assert_eq!(unlike(&json!([written, read])), []);
+    let below = json!({"path": "/v/{id}/*", "upstream": "app", "authenticated": true});
+    let itself = json!({"path": "/v/{venue}", "upstream": "app", "public": true});
+    assert_eq!(unlike(&json!([rest, below, itself])), []);
+}

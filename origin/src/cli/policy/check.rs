@@ -1,7 +1,7 @@
 //! `portcullis policy check`.
 
 use portcullis_edge::config::{ORIGIN, Upstream};
-use portcullis_edge::policy::{Demand, Destination, METHODS, Policy, Route};
+use portcullis_edge::policy::{Demand, Destination, METHODS, Policy, Route, UnlikeItsFolder};
 use portcullis_shared::roles::{CUSTOMER, MANAGE_ROLES, VENUE_ROLES, permissions_of};
 use serde::Serialize;
 use serde_json::Value;
@@ -63,6 +63,10 @@ fn report(source: &Source) -> Report {
             report
                 .warnings
                 .extend(policy.shadow_routes().map(|route| in_shadow(route)));
+            let unlike = policy.unlike_their_folders();
+            report
+                .warnings
+                .extend(unlike.map(|found| beside_the_folder(&found)));
         }
         Err(mistakes) => report.mistakes = mistakes.0,
     }
@@ -100,6 +104,20 @@ fn in_shadow(route: &Route) -> String {
     } else {
         format!("{place} is in shadow: everybody passes, and what would have been refused is only logged")
     }
+}
+
+/// What it means that the path of a folder, without the slash, is another route's.
+fn beside_the_folder(UnlikeItsFolder { folder, decides }: &UnlikeItsFolder<'_>) -> String {
+    let own = folder.path.trim_end_matches("/*");
+    format!(
+        "route {} ({}) is for {}, and does not take {own} itself: route {} ({}) does, which is for {}",
+        folder.number,
+        folder.path,
+        who(folder),
+        decides.number,
+        decides.path,
+        who(decides)
+    )
 }
 
 /// Roles and permissions that no token of ours would have.
@@ -191,6 +209,12 @@ pub(super) fn extras(route: &Route) -> Vec<String> {
             .max_body_bytes
             .map(|bytes| format!("body up to {bytes} bytes")),
     );
+    let limits: Vec<&str> = route.limits.iter().map(|limit| limit.name.as_str()).collect();
+    extras.push(if limits.is_empty() {
+        "no limit".to_owned()
+    } else {
+        format!("limit {}", limits.join(" + "))
+    });
     if let Destination::Upstream(_) = route.destination {
         extras.push(format!("answer within {} s", route.timeout_seconds));
     }

@@ -7,7 +7,7 @@ use portcullis_tests::world::{Door, variable};
 use super::{seen_header, seen_headers, token_with};
 
 /// What servers and frameworks have been known to believe.
-const DISGUISES: [(&str, &str); 21] = [
+const DISGUISES: [(&str, &str); 31] = [
     ("x-http-method-override", "DELETE"),
     ("x-http-method", "DELETE"),
     ("x-method-override", "DELETE"),
@@ -29,6 +29,16 @@ const DISGUISES: [(&str, &str); 21] = [
     ("remote-user", "admin"),
     ("x-remote-user", "admin"),
     ("cf-access-authenticated-user-email", "admin@example.com"),
+    ("x-webauth-user", "admin"),
+    ("x-goog-authenticated-user-email", "admin@example.com"),
+    ("x-goog-authenticated-user-id", "1"),
+    ("x-ms-client-principal-name", "admin"),
+    ("wl-proxy-client-ip", "127.0.0.1"),
+    ("proxy-client-ip", "127.0.0.1"),
+    ("x-original-method", "DELETE"),
+    ("x-override-url", "/api/admin/ping"),
+    ("x-envoy-original-path", "/api/admin/ping"),
+    ("x-envoy-external-address", "127.0.0.1"),
 ];
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use portcullis_tests::hostile::{Act, Hostile, whole};
 use portcullis_tests::{fresh_id, now};
 use serde_json::{Value, json};
 
-const KEY_SET: &str = "/.well-known/jwks.json";
-const FEED: &str = "/edge/revocations";
+pub(super) const KEY_SET: &str = "/.well-known/jwks.json";
+pub(super) const FEED: &str = "/edge/revocations";
 
 /// How an exchange ended, as the client sees it.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ async fn outcome_of(call: Call) -> Outcome {
 }
 
 /// An origin whose feed is as it should be; for the rest, the test decides.
-async fn origin() -> Hostile {
+pub(super) async fn origin() -> Hostile {
     let origin = Hostile::start().await;
     origin.answer_with(FEED, || {
         let now = now();
@@ -68,7 +68,7 @@ async fn origin() -> Hostile {
 }
 
 /// Claims that the Worker takes.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     let now = now();
     json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": fresh_id(), "sid": fresh_id(), "tenant_id": fresh_id(), "jti": fresh_id(),
@@ -92,6 +92,6 @@ fn assert_tells_nothing(answer: &Answer) {
 }
 
 /// An answer that is no problem but a plain text.
-fn plain(body: &str) -> Vec<Act> {
+pub(super) fn plain(body: &str) -> Vec<Act> {
     vec![whole("200 OK", "", body)]
 }

@@ -52,6 +52,8 @@ async fn a_panic_fails_its_own_request_and_none_that_waits_for_an_upstream() {
         let panicked = client.get("/app/panic").header("x-request-id", &id).send().await;
         panicked.problem(500, "internal_error");
         assert_eq!(panicked.header("x-request-id"), Some(id.as_str()));
+        assert_eq!(panicked.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(panicked.header("x-frame-options"), Some("DENY"));
         assert_tells_nothing(&panicked);
         // The next one is served, by an instance that knows nothing yet.
         client.get("/app/fine").send().await.expect(200);

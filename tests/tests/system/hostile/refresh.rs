@@ -65,3 +65,16 @@ async fn a_refresh_that_comes_to_nothing_is_a_503_and_signs_nobody_out() {
     checks.await;
     assert!(app.heads("/me").is_empty(), "somebody passed without a session");
 }
+
+#[tokio::test]
+async fn an_invented_session_is_no_question_to_the_origin_where_clients_are_not_counted() {
+    let origin = origin().await;
+    let edge = BareEdge::start(origin.url(), origin.url()).await;
+    let client = edge.door().client();
+    for (path, asked) in [("/live", 0), ("/app/x", 1)] {
+        let call = client.get(path).header("cookie", "__Host-pc_refresh=pcr_f.1.m");
+        let answer = call.send().await.expect(200);
+        assert_eq!(answer.header("set-cookie"), None, "{path}");
+        assert_eq!(origin.heads(REFRESH).len(), asked, "{path}");
+    }
+}

@@ -3,9 +3,11 @@
 use portcullis_tests::account::Account;
 use portcullis_tests::answer::Answer;
 use portcullis_tests::client::Client;
+use portcullis_tests::plain_worker::PlainWanted;
 use portcullis_tests::raw;
 use portcullis_tests::scripted::ScriptedUpstream;
 use portcullis_tests::world::Door;
+use serde_json::json;
 
 use super::{ALLOWED, scripted};
 
@@ -51,6 +53,16 @@ async fn every_answer_has_the_security_headers_once() {
             None,
             "without TLS it is not for us to say"
         );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_policy_has_the_security_headers_too() {
+    let worker = PlainWanted::routes(json!([])).start("no-policy").await;
+    let answer = worker.door().client().get("/live").send().await;
+    answer.problem(500, "internal_error");
+    for (name, value) in STRICT {
+        assert_eq!(values(&answer, name), [value], "{name}: {answer:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod browser;
+mod caching;
 mod cors;
 mod headers;
 mod messages;
