@@ -112,6 +112,17 @@ async fn a_role_is_taken_away_but_for_the_last_owners() {
     holder(&server, "eve@example.com", "door-staff").await;
     let errors = refused(&server, &["revoke", "--user", "ada@example.com"], 1).await;
     assert!(errors.contains("without an owner"), "{errors}");
+    let ending = [
+        "grant",
+        "--user",
+        "ada@example.com",
+        "--role",
+        "venue-owner",
+        "--expires",
+    ];
+    let ending = [&ending[..], &["2999-01-01T00:00:00Z"]].concat();
+    let errors = refused(&server, &ending, 1).await;
+    assert!(errors.contains("without an owner"), "{errors}");
     let revoking = ["revoke", "--user", "eve@example.com", "--role", "door-staff"];
     assert_eq!(
         said(&server, &revoking).await,
