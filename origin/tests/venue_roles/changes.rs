@@ -3,14 +3,13 @@
 use futures_util::future::join_all;
 use portcullis_origin::kernel::time::TimeDelta;
 use portcullis_origin::rbac;
-use reqwest::{Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::json;
 
 use super::*;
-use crate::feed_reader;
 use crate::fixtures::{
-    Person, assert_refused, assert_stale, body_of, count, execute, login, me, moment, register, register_at,
-    replicas, server, text, try_refresh,
+    Person, assert_refused, body_of, count, execute, login, me, moment, register, register_at, replicas,
+    server, text, try_refresh,
 };
 
 /// Somebody who tries, and what becomes of it.
