@@ -162,12 +162,15 @@ pub(crate) async fn replicas() -> [TestServer; 2] {
     let first = TestServer::start_with(|settings| {
         without_limits(settings);
         master_key = settings.get("PORTCULLIS__SECRETS__MASTER_KEY").cloned();
+        // Nobody waits for a connection, however slow the machine is.
+        settings.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "30".into());
     })
     .await;
     let url = first.database.as_ref().unwrap().url().to_owned();
     let second = TestServer::start_on(&url, |settings| {
         without_limits(settings);
         settings.insert("PORTCULLIS__SECRETS__MASTER_KEY".into(), master_key.unwrap());
+        settings.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "30".into());
     })
     .await;
     [first, second]

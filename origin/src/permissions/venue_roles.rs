@@ -33,7 +33,8 @@ pub(super) async fn list(
 
 /// Asks whether the caller may grant this role there, and counts the grant against the limits of the caller and of the venue, for its
 /// holder. Each change makes the holder refresh, so that whoever could make any number of them would keep the holder out; taking
-/// away is not limited, because only what was granted can be taken away, and must be at once.
+/// away is not limited, because only what was granted can be taken away, and must be at once. Admins are not limited either: they may
+/// lock accounts.
 pub(super) async fn admit_grant(
     app: &AppState,
     limiter: &Limiter,
@@ -47,6 +48,9 @@ pub(super) async fn admit_grant(
         let mut connection = app.pool().acquire().await.map_err(RbacError::from)?;
         rbac::admit(&mut connection, place, granter, Some(wanted.role), context.now).await?
     };
+    if admitted.everywhere() {
+        return Ok(admitted);
+    }
     let quota = Quota::per_minute(app.config().limits.role_grants_per_minute);
     let by_caller = format!("{} {}", caller.user.id, wanted.user);
     limiter.enforce(context, "role-grant", &by_caller, quota).await?;

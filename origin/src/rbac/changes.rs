@@ -1,6 +1,6 @@
 //! A role at a venue is granted, given another end, or taken away.
 
-use portcullis_shared::roles::VENUE_OWNER;
+use portcullis_shared::roles::{MANAGE_ROLES, VENUE_OWNER};
 
 use crate::accounts::{self, UserStatus};
 use crate::audit::{self, Event, EventKind};
@@ -8,7 +8,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{GrantId, UserId};
 use crate::kernel::time::{Timestamp, rfc3339};
 
-use super::effective::Effective;
+use super::effective::{Effective, Source};
 use super::error::RbacError;
 use super::model::{Expiry, Grant, Granted, Granter, Lasting, NewGrant, Place, VenueRole};
 use super::{about, effective, store};
@@ -18,6 +18,15 @@ use super::{about, effective, store};
 pub struct Admitted {
     place: Place,
     granter: Granter,
+    everywhere: bool,
+}
+
+impl Admitted {
+    /// Whether their say comes from what they hold everywhere, and not at this venue.
+    #[must_use]
+    pub const fn everywhere(&self) -> bool {
+        self.everywhere
+    }
 }
 
 /// Asks whether `granter` may change at all what `role`, or any role, is held by at a venue. Takes no lock: a stranger neither
@@ -33,7 +42,11 @@ pub async fn admit(
     if let Some(role) = role {
         authority.reach(role)?;
     }
-    Ok(Admitted { place, granter })
+    Ok(Admitted {
+        place,
+        granter,
+        everywhere: authority.is_everywhere(),
+    })
 }
 
 /// Grants a role, or moves the end of a grant. `event` begins an audit event of the given kind: it says who does it. Belongs in a
@@ -46,7 +59,7 @@ pub async fn grant(
     event: impl Fn(EventKind) -> Event,
     now: Timestamp,
 ) -> Result<Granted, RbacError> {
-    let Admitted { place, granter } = admitted;
+    let Admitted { place, granter, .. } = admitted;
     let reach = take_turn(connection, admitted, now).await?.reach(new.role)?;
     let holder = accounts::lock_by_id(connection, place.tenant, new.user)
         .await?
@@ -153,6 +166,13 @@ impl Authority {
         }
     }
 
+    fn is_everywhere(&self) -> bool {
+        match self {
+            Self::Unlimited => true,
+            Self::Of(held) => held.source_of(MANAGE_ROLES) == Some(Source::GlobalRole),
+        }
+    }
+
     /// For how long this role may be granted.
     fn reach(&self, role: VenueRole) -> Result<Lasting, RbacError> {
         match self {
@@ -165,7 +185,7 @@ impl Authority {
 /// Waits for the turn at a venue, and then looks again at what may be changed there.
 async fn take_turn(
     connection: &mut PgConnection,
-    Admitted { place, granter }: Admitted,
+    Admitted { place, granter, .. }: Admitted,
     now: Timestamp,
 ) -> Result<Authority, RbacError> {
     store::lock_venue(connection, place).await?;
