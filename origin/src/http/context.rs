@@ -107,6 +107,12 @@ impl AnswerHeaders {
 }
 
 impl RequestContext {
+    /// The same request at a later moment, for who had to wait.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
+    }
+
     /// Adds a header to the answer, be it a success or a refusal.
     pub fn add_answer_header(&self, name: HeaderName, value: HeaderValue) {
         self.answer_headers.lock().append(name, value);

@@ -13,6 +13,7 @@ mod cookies;
 mod desk;
 mod error;
 mod model;
+mod patience;
 mod registration;
 mod routes;
 mod sign_out;

@@ -61,6 +61,7 @@ pub(super) struct LoginRequest {
 }
 
 /// An address and a password to go with it.
+#[derive(Clone)]
 pub(super) struct PasswordLogin {
     pub(super) email: EmailAddress,
     pub(super) password: Password,

@@ -18,6 +18,7 @@ use super::cookies::{BrowserCookies, Delivery, PresentedRefreshToken};
 use super::desk::Desk;
 use super::error::LoginError;
 use super::model::{LoginRequest, Me, OptionalRefreshToken, RegisterRequest, SignedInView};
+use super::patience::once_more;
 
 /// The routes of this room.
 pub fn router<S>() -> Router<S>
@@ -61,8 +62,11 @@ async fn login(
     Valid(login): Valid<LoginRequest>,
 ) -> Result<Json<SignedInView>, Problem> {
     desk.admit_login(&context, &login.email).await?;
-    let signed_in = desk.login(&context, login).await?;
-    delivery.deliver(&context, signed_in)
+    let mut signed_in = desk.login(&context, login.clone()).await;
+    if let Some(later) = once_more(&desk.app, &context, &signed_in).await {
+        signed_in = desk.login(&later, login).await;
+    }
+    delivery.deliver(&context, signed_in?)
 }
 
 async fn refresh(
@@ -73,7 +77,10 @@ async fn refresh(
     presented: PresentedRefreshToken,
 ) -> Result<Json<SignedInView>, Problem> {
     desk.admit_refresh(&context, &presented.token).await?;
-    let refreshed = desk.refresh(&context, &presented.token).await;
+    let mut refreshed = desk.refresh(&context, &presented.token).await;
+    if let Some(later) = once_more(&desk.app, &context, &refreshed).await {
+        refreshed = desk.refresh(&later, &presented.token).await;
+    }
     if let Err(LoginError::InvalidRefreshToken | LoginError::RefreshTokenReused) = &refreshed
         && presented.in_cookie
     {
