@@ -156,7 +156,7 @@ impl App {
         } else {
             jobs
         };
-        jobs.run(self.core.pool().clone(), stop).await;
+        jobs.run(self.core.pool().connections().clone(), stop).await;
     }
 }
 
@@ -215,9 +215,10 @@ const MOST_PURGED: u64 = 1000;
 /// Each account in a transaction of its own: a run that is interrupted has done what it has done.
 async fn purge_deleted_accounts(app: App, now: Timestamp) -> Result<u64, JobError> {
     let before = now - app.core.config().accounts.purge_after;
+    let pool = app.core.pool().for_jobs();
     let mut purged = 0;
     while purged < MOST_PURGED {
-        let mut transaction = app.core.pool().begin().await?;
+        let mut transaction = pool.begin().await?;
         let Some(gone) = accounts::purge_one(&mut transaction, before).await? else {
             break;
         };
@@ -237,13 +238,12 @@ async fn purge_expired_revocations(app: App, now: Timestamp) -> Result<u64, JobE
 }
 
 async fn purge_expired_venue_roles(app: App, now: Timestamp) -> Result<u64, JobError> {
-    let mut connection = app.core.pool().acquire().await?;
-    Ok(rbac::purge_expired(&mut connection, &*app.core.entropy(), now).await?)
+    Ok(rbac::purge_expired(&app.core.pool().for_jobs(), &*app.core.entropy(), now).await?)
 }
 
 async fn keep_audit_log(app: App, now: Timestamp) -> Result<u64, JobError> {
     let retention = app.core.config().audit.retention;
-    Ok(audit::keep(app.core.pool(), retention, &*app.core.entropy(), now).await?)
+    Ok(audit::keep(&app.core.pool().for_jobs(), retention, &*app.core.entropy(), now).await?)
 }
 
 async fn rotate_signing_keys(app: App, now: Timestamp) -> Result<u64, JobError> {

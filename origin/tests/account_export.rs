@@ -78,7 +78,7 @@ async fn nothing_in_it_opens_anything() {
     let server = server().await;
     let person = well_known_person(&server).await;
     let text = export(&server, &person).await.to_string();
-    let pool = server.app.core().pool();
+    let pool = server.pool();
     let secrets: Vec<String> = sqlx::query_scalar(
         "SELECT password_hash FROM users
          UNION ALL SELECT family_id::text FROM sessions UNION ALL SELECT mac_key_id::text FROM sessions
@@ -168,7 +168,7 @@ async fn every_column_is_handed_out_or_left_out_for_a_reason() {
         "SELECT table_name::text, column_name::text FROM information_schema.columns
          WHERE table_schema = 'public' AND table_name <> '_sqlx_migrations'",
     )
-    .fetch_all(server.app.core().pool())
+    .fetch_all(server.pool())
     .await
     .unwrap();
     let value_of = |list: &[(&str, &'static str)], name: &str| {

@@ -314,7 +314,7 @@ async fn a_failure_is_audited_with_the_client_only_if_there_is_such_a_client() {
     }
     let details: Vec<Value> =
         sqlx::query_scalar("SELECT detail FROM audit_events WHERE type = 'client_refused' ORDER BY seq")
-            .fetch_all(server.app.core().pool())
+            .fetch_all(server.pool())
             .await
             .unwrap();
     assert_eq!(details, [json!({"client_id": "api"}), json!({})]);

@@ -25,6 +25,7 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "REGISTER_PER_HOUR",
         "DEFAULT_PER_MINUTE",
         "REFRESH_PER_MINUTE_SESSION",
+        "REFRESH_FAILURES_PER_MINUTE_CLIENT",
         "PASSWORD_CHECKS_PER_15_MINUTES",
         "RESET_MAILS_PER_HOUR",
         "VERIFICATION_MAILS_PER_HOUR",
@@ -132,24 +133,18 @@ pub(crate) async fn assert_refused(response: Response, status: u16, code: &str) 
 /// The types of all audit events, in order, that lie behind the making of keys.
 pub(crate) async fn audit_trail(server: &TestServer) -> Vec<String> {
     sqlx::query_scalar("SELECT type FROM audit_events WHERE type NOT LIKE 'key_%' ORDER BY seq")
-        .fetch_all(server.app.core().pool())
+        .fetch_all(server.pool())
         .await
         .unwrap()
 }
 
 /// Runs a statement on the server's database, as an operator might.
 pub(crate) async fn execute(server: &TestServer, sql: &'static str) {
-    sqlx::raw_sql(sql)
-        .execute(server.app.core().pool())
-        .await
-        .unwrap();
+    sqlx::raw_sql(sql).execute(server.pool()).await.unwrap();
 }
 
 pub(crate) async fn count(server: &TestServer, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql)
-        .fetch_one(server.app.core().pool())
-        .await
-        .unwrap()
+    sqlx::query_scalar(sql).fetch_one(server.pool()).await.unwrap()
 }
 
 pub(crate) fn moment(value: &Value) -> Timestamp {

@@ -214,7 +214,7 @@ async fn a_generation_that_was_never_given_out_is_inactive() {
 /// The chain of the only session, and whether it has ended.
 async fn chain(server: &TestServer) -> (i64, bool) {
     sqlx::query_as("SELECT generation, revoked_at IS NOT NULL FROM sessions")
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap()
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use portcullis_origin::jobs::{self, JobError, Jobs, Task};
 use portcullis_origin::kernel::clock::{Clock, SystemClock};
-use portcullis_origin::kernel::db::Pool;
 use portcullis_origin::kernel::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ struct TestWorker {
 }
 
 impl TestWorker {
-    fn start(pool: &Pool) -> Self {
+    fn start(pool: &PgPool) -> Self {
         let (attempts, stop) = (Attempts::default(), CancellationToken::new());
         let jobs = Jobs::new(Arc::clone(&attempts), Arc::new(SystemClock))
             .duty("new_year", "0 0 1 1 *", count_run)
@@ -94,12 +94,12 @@ async fn migrated() -> TestDatabase {
     database
 }
 
-async fn enqueue(pool: &Pool, outcome: Outcome) {
+async fn enqueue(pool: &PgPool, outcome: Outcome) {
     let mut connection = pool.acquire().await.unwrap();
     jobs::enqueue(&mut connection, &Errand { outcome }).await.unwrap();
 }
 
-async fn count(pool: &Pool, condition: &'static str) -> i64 {
+async fn count(pool: &PgPool, condition: &'static str) -> i64 {
     let sql = format!("SELECT count(*) FROM graphile_worker._private_jobs WHERE {condition}");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .fetch_one(pool)
@@ -267,8 +267,8 @@ async fn a_duty_that_is_due_is_done_before_any_task() {
 #[tokio::test]
 async fn the_application_schedules_its_duties() {
     let server = server().await;
-    let pool = server.app.core().pool().clone();
-    jobs::migrate(&pool).await.unwrap();
+    let pool = server.pool();
+    jobs::migrate(pool).await.unwrap();
     let stop = CancellationToken::new();
     let running = tokio::spawn({
         let (app, stop) = (server.app.clone(), stop.clone());
@@ -277,7 +277,7 @@ async fn the_application_schedules_its_duties() {
     eventually("the schedule is known", || async {
         let known: Vec<String> =
             sqlx::query_scalar("SELECT identifier FROM graphile_worker._private_known_crontabs")
-                .fetch_all(&pool)
+                .fetch_all(pool)
                 .await
                 .unwrap();
         known.contains(&"purge_expired_sessions".to_owned())

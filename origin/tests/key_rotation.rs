@@ -80,7 +80,7 @@ async fn audited(server: &TestServer, what: &str, kid: &str) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM audit_events WHERE type = $1 AND detail ->> 'kid' = $2")
         .bind(what)
         .bind(kid)
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap()
 }
@@ -413,7 +413,7 @@ async fn the_schedule_rotates_once_however_many_replicas_look() {
     let active = || async {
         let sql = "SELECT kid FROM signing_keys WHERE state = 'active'";
         sqlx::query_scalar::<_, String>(sql)
-            .fetch_one(here.app.core().pool())
+            .fetch_one(here.pool())
             .await
             .unwrap()
     };

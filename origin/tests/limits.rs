@@ -21,18 +21,19 @@ use crate::common::{TestServer, redis_url};
 
 fn connect(url: &str) -> Redis {
     Redis::connect(&RedisConfig {
-        url: url.to_owned().into(),
+        urls: vec![url.to_owned().into()],
+        cluster: false,
     })
     .unwrap()
 }
 
 /// A limiter whose keys nobody else has.
-fn limiter(redis: Redis) -> Limiter {
+pub(crate) fn limiter(redis: Redis) -> Limiter {
     let key = SecretBytes::new(random::bytes::<32>(&SystemEntropy).to_vec());
     Limiter::new(redis, &MasterKey::new("1", key).unwrap()).unwrap()
 }
 
-fn quota(limit: u32, seconds: u32) -> Quota {
+pub(crate) fn quota(limit: u32, seconds: u32) -> Quota {
     Quota::within(NonZeroU32::new(limit).unwrap(), seconds)
 }
 

@@ -1,12 +1,13 @@
-//! A flood of logins is refused at once and costs no memory.
+//! A flood of logins is refused at once and costs no memory, and one that finds no connection to Postgres is not kept waiting.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::TestServer;
+use crate::fixtures::{assert_refused, refresh, register, try_refresh, without_limits};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_beyond_the_queue_are_answered_503_at_once() {
@@ -48,4 +49,23 @@ async fn logins_beyond_the_queue_are_answered_503_at_once() {
         }
     }
     assert!(refused > 0, "ten at once do not fit into two places");
+}
+
+#[tokio::test]
+async fn who_finds_no_connection_to_postgres_is_answered_503_in_time_and_has_lost_nothing() {
+    let server = TestServer::start_with(|settings| {
+        without_limits(settings);
+        settings.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "2".into());
+    })
+    .await;
+    let person = register(&server, "ada@example.com").await;
+    let pool = server.app.core().pool();
+    let taken = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    let sent = Instant::now();
+    let refused = try_refresh(&server, &person.refresh).await;
+    assert!(sent.elapsed() < Duration::from_secs(10), "{:?}", sent.elapsed());
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_refused(refused, 503, "unavailable").await;
+    drop(taken);
+    refresh(&server, &person.refresh).await;
 }

@@ -1,7 +1,6 @@
 //! The chain of refresh tokens in the real store, against a model that remembers everything.
 
 use portcullis_origin::audit::{Event, EventKind};
-use portcullis_origin::kernel::db::Pool;
 use portcullis_origin::kernel::ids::{Id as _, TenantId, UserId};
 use portcullis_origin::kernel::random::SystemEntropy;
 use portcullis_origin::kernel::secrets::{MasterKey, SecretBytes};
@@ -12,6 +11,7 @@ use portcullis_origin::sessions::{
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::common::TestDatabase;
@@ -79,14 +79,14 @@ impl Model {
 
 /// The store, and a session in it.
 struct World {
-    pool: Pool,
+    pool: PgPool,
     sessions: Sessions,
     owner: ChainOwner,
     now: Timestamp,
 }
 
 impl World {
-    async fn open(pool: &Pool, now: Timestamp) -> (Self, SecretString) {
+    async fn open(pool: &PgPool, now: Timestamp) -> (Self, SecretString) {
         let master = MasterKey::new("1", SecretBytes::new(vec![7; 32])).unwrap();
         let lifetimes = Lifetimes {
             idle: IDLE,
@@ -189,7 +189,7 @@ fn garbled(token: &str) -> String {
     format!("{head}.{changed}{}", &mac[1..])
 }
 
-async fn play(pool: &Pool, steps: Vec<Step>) -> Result<(), TestCaseError> {
+async fn play(pool: &PgPool, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
     let (mut world, first) = World::open(pool, now).await;
     let mut model = Model {

@@ -133,7 +133,7 @@ async fn a_token_of_another_tenant_and_one_of_a_removed_family_are_refused_like_
     let ended = login(&server, "ada@example.com").await;
     sqlx::query("DELETE FROM sessions WHERE id = $1")
         .bind(removed.session_id.parse::<uuid::Uuid>().unwrap())
-        .execute(server.app.core().pool())
+        .execute(server.pool())
         .await
         .unwrap();
     let logout = server

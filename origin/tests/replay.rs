@@ -15,7 +15,7 @@ use portcullis_shared::request_signature::{SignatureHeaders, SignedRequest, Sign
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::common::{TestServer, fresh_nonce};
+use crate::common::{TestServer, eventually, fresh_nonce};
 use crate::fixtures::assert_refused;
 
 const SECRET: &[u8; 32] = b"0mzH4Xr9dQ2vLw7TnBc5Ke8YpUa1Gs6J";
@@ -24,10 +24,10 @@ const SECRET_BASE64: &str = "MG16SDRYcjlkUTJ2THc3VG5CYzVLZThZcFVhMUdzNko=";
 const HOST: &str = "origin.example";
 /// Nobody listens there.
 const NOWHERE: &str = "redis://127.0.0.1:1";
-const COPIES: usize = 50;
+pub(crate) const COPIES: usize = 50;
 
 /// A server with a route that repeats the body of the request. `redis` is another than that of the tests.
-async fn server(redis: Option<&str>) -> TestServer {
+pub(crate) async fn server(redis: Option<&str>) -> TestServer {
     let inner = TestServer::start_on("postgres://unused@127.0.0.1:1/unused", |settings| {
         let keys = json!({"one": SECRET_BASE64}).to_string();
         settings.insert("PORTCULLIS__EDGE__SIGNING_KEYS".into(), keys);
@@ -36,6 +36,9 @@ async fn server(redis: Option<&str>) -> TestServer {
     .await;
     let routes = Router::<App>::new().route("/repeat", post(async |body: Bytes| body));
     let application = http::application(routes, inner.app.clone());
+    if redis != Some(NOWHERE) {
+        eventually("Redis is connected", || inner.app.core().redis().is_up()).await;
+    }
     TestServer::serve(inner.app.clone(), inner.clock.clone(), application).await
 }
 
@@ -68,7 +71,7 @@ fn copy(server: &TestServer, signature: &SignatureHeaders, body: &'static str) -
 }
 
 /// Sends copies of one signed request to all servers at once; how often which status came back.
-async fn race(servers: &[&TestServer]) -> BTreeMap<u16, usize> {
+pub(crate) async fn race(servers: &[&TestServer]) -> BTreeMap<u16, usize> {
     let signature = signature(servers[0], "POST", "/repeat", &fresh_nonce());
     let copies = servers.iter().cycle().take(COPIES);
     let answers = join_all(copies.map(|server| copy(server, &signature, "x").send())).await;
@@ -101,6 +104,9 @@ async fn of_fifty_copies_at_two_replicas_one_is_accepted() {
 #[tokio::test]
 async fn without_redis_each_replica_accepts_one_copy() {
     let (here, there) = (server(Some(NOWHERE)).await, server(Some(NOWHERE)).await);
+    for server in [&here, &there] {
+        server.clock.advance(TimeDelta::seconds(6));
+    }
     assert_eq!(
         race(&[&here]).await,
         BTreeMap::from([(200, 1), (401, COPIES - 1)])
@@ -109,6 +115,21 @@ async fn without_redis_each_replica_accepts_one_copy() {
         race(&[&here, &there]).await,
         BTreeMap::from([(200, 2), (401, COPIES - 2)])
     );
+}
+
+#[tokio::test]
+async fn a_server_that_has_started_without_redis_accepts_what_was_signed_since() {
+    let server = server(Some(NOWHERE)).await;
+    // A server before it may have accepted this one, at a moment that the edge's clock was ahead of.
+    server.clock.advance(TimeDelta::seconds(5));
+    let early = signature(&server, "POST", "/repeat", &fresh_nonce());
+    server.clock.advance(TimeDelta::seconds(1));
+    let late = signature(&server, "POST", "/repeat", &fresh_nonce());
+    let refused = copy(&server, &early, "x").send().await.unwrap();
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_refused(refused, 503, "unavailable").await;
+    let accepted = copy(&server, &late, "x").send().await.unwrap();
+    assert_eq!(accepted.status(), StatusCode::OK);
 }
 
 #[tokio::test]

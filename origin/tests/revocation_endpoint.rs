@@ -45,7 +45,7 @@ async fn revoking_either_token_ends_its_session_and_no_other() {
             "SELECT session_id::text, subject_id::text, actor_id::text, detail FROM audit_events
              WHERE type = 'token_revoked' ORDER BY seq DESC LIMIT 1",
         )
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap();
         assert_eq!(

@@ -159,6 +159,23 @@ fn sql_stands_in_stores_only() {
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
+/// Elsewhere a transaction would wait for a lock as long as it takes.
+#[test]
+fn transactions_begin_in_one_place() {
+    let of_the_driver = ["sqlx::Connection", ".begin_with(", "PgPool"];
+    let begins = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        of_the_driver.iter().any(|name| text.contains(name))
+    };
+    let found: BTreeSet<String> = source_files()
+        .iter()
+        .filter(|file| begins(file))
+        .map(|file| room_of(file))
+        .collect();
+    // The job queue brings its own transactions.
+    assert_eq!(found, ["jobs", "kernel"].map(str::to_owned).into());
+}
+
 #[test]
 fn files_are_short_enough_to_read() {
     let long: Vec<PathBuf> = source_files()

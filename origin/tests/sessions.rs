@@ -131,7 +131,7 @@ async fn nothing_in_the_row_is_a_token() {
     let server = server().await;
     let person = register(&server, "ada@example.com").await;
     let row: String = sqlx::query_scalar("SELECT row_to_json(s)::text FROM sessions s")
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap();
     let mac = person.refresh.rsplit('.').next().unwrap();

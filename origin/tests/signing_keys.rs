@@ -438,7 +438,7 @@ async fn a_key_in_memory_is_that_of_the_database_to_the_byte() {
     server.app.prepare().await.unwrap();
     let (kid, modulus, exponent): (String, Vec<u8>, Vec<u8>) =
         sqlx::query_as("SELECT kid, modulus, exponent FROM signing_keys")
-            .fetch_one(server.app.core().pool())
+            .fetch_one(server.pool())
             .await
             .unwrap();
     let stored = RsaVerifyingKey::from_components(&kid, &modulus, &exponent).unwrap();

@@ -109,7 +109,8 @@ pub(super) async fn refuse(
         .actor(caller.user.id)
         .subject(caller.user.id)
         .session(caller.session.id);
-    let mut connection = app.pool().acquire().await?;
-    audit::record(&mut connection, event).await?;
+    let mut transaction = app.pool().begin().await?;
+    audit::record(&mut transaction, event).await?;
+    transaction.commit().await?;
     Ok(AccessError::WrongPassword)
 }

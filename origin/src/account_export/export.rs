@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, Problem, RequestContext};
-use crate::kernel::db;
+
 use crate::rate_limit::{Limiter, Quota};
 use crate::tokens::CurrentUser;
 use crate::{accounts, rbac, recovery, sessions};
@@ -46,7 +46,7 @@ async fn read(
     caller: &CurrentUser,
 ) -> Result<AccountExport, ExportError> {
     let (tenant, user) = (caller.user.tenant_id, caller.user.id);
-    let mut snapshot = db::snapshot(app.pool()).await?;
+    let mut snapshot = app.pool().snapshot().await?;
     let export = AccountExport {
         format: FORMAT,
         exported_at: context.now,

@@ -12,11 +12,11 @@ use crate::accounts::{self, AccountRecord, ImportedAccount};
 use crate::audit::{self, Event, EventKind};
 use crate::kernel::clock::{Clock as _, SystemClock};
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db::Pool;
 use crate::kernel::ids::{Id as _, TenantId, UserId};
 use crate::kernel::random::SystemEntropy;
 
-use super::{Attempt, CliError, say};
+use super::{Attempt, CliError, connect, say};
 
 /// Bytes of a line. A record has a few hundred.
 const MOST_BYTES: u64 = 64 * 1024;
@@ -62,7 +62,7 @@ pub(super) async fn run(
     check_only: bool,
 ) -> Result<(), CliError> {
     let mut input = open(file).attempt("the file cannot be read")?;
-    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let pool = connect(&config)?;
     let tenant = {
         let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
         accounts::tenant(&mut connection, tenant.unwrap_or(&config.default_tenant))

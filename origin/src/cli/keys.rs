@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, Pool};
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::secrets::{RewrappedBatch, SecretBytes};
 use crate::kernel::time::{Timestamp, rfc3339};
@@ -16,7 +15,7 @@ use crate::tokens::{KeyKeeper, KeySummary, Rotation};
 use crate::{sessions, tokens};
 
 use super::arguments::KeysCommand;
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, connect, say};
 
 /// Does what was asked.
 pub(super) fn run(config: Config, command: KeysCommand) -> Result<(), CliError> {
@@ -27,10 +26,6 @@ pub(super) fn run(config: Config, command: KeysCommand) -> Result<(), CliError> 
         KeysCommand::Retire { kid, compromised } => block_on(retire(config, &kid, compromised)),
         KeysCommand::Rewrap { batch } => block_on(rewrap(config, batch)),
     }
-}
-
-fn connect(config: &Config) -> Result<Pool, CliError> {
-    db::connect(&config.database).attempt("the database cannot be reached")
 }
 
 fn keeper(config: &Config) -> Result<KeyKeeper, CliError> {

@@ -16,10 +16,10 @@ pub(super) fn run(config: Config) -> Result<(), CliError> {
             .await
             .attempt("the database cannot be reached")?;
         db::MIGRATIONS
-            .run(&pool)
+            .run(pool.connections())
             .await
             .attempt("the schema cannot be migrated")?;
-        jobs::migrate(&pool)
+        jobs::migrate(pool.connections())
             .await
             .attempt("the schema cannot be migrated")?;
         let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::kernel::config::{Config, ConfigErrors};
+use crate::kernel::db::{self, Pool};
 use arguments::{Arguments, ClientsCommand, Command, ConfigCommand, TokenCommand};
 use environment::Environment;
 
@@ -109,6 +110,12 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         } => token::explain(load()?, token, json),
         Command::Users { command } => users::run(load, command),
     }
+}
+
+/// The database, for a command.
+fn connect(config: &Config) -> Result<Pool, CliError> {
+    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    Ok(pool.for_commands())
 }
 
 /// Runs a command that needs Postgres but no server, on the thread that called it.

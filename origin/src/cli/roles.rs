@@ -6,14 +6,14 @@ use crate::accounts::{self, EmailAddress};
 use crate::audit::{Event, EventKind};
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::Config;
-use crate::kernel::db::{self, PgConnection, Pool};
+use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::ids::{GrantId, Id as _, TenantId, UserId};
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::{Timestamp, rfc3339};
 use crate::rbac::{self, Admitted, Expiry, Grant, Granted, Granter, NewGrant, Place, RbacError, VenueRole};
 
 use super::arguments::{RolesCommand, VenueArguments};
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, connect, say};
 
 const UNREACHABLE: &str = "the database cannot be reached";
 
@@ -48,7 +48,7 @@ struct Desk {
 
 impl Desk {
     async fn open(config: &Config, arguments: &VenueArguments) -> Result<Self, CliError> {
-        let pool = db::connect(&config.database).attempt(UNREACHABLE)?;
+        let pool = connect(&config)?;
         let mut connection = pool.acquire().await.attempt(UNREACHABLE)?;
         let slug = arguments.tenant.as_deref().unwrap_or(&config.default_tenant);
         let tenant = accounts::tenant(&mut connection, slug)

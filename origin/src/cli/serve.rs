@@ -14,6 +14,7 @@ use crate::kernel::clock::SystemClock;
 use crate::kernel::config::Config;
 use crate::kernel::logging;
 use crate::kernel::random::SystemEntropy;
+use crate::kernel::redis;
 
 use super::{Attempt, CliError};
 
@@ -33,6 +34,9 @@ async fn serve(config: Config) -> Result<(), CliError> {
     if config.passes_by_the_edge() {
         tracing::warn!(%listen, "edge.required is off: whoever reaches the server passes by the edge");
     }
+    redis::check_kind(&config.redis)
+        .await
+        .attempt("the server cannot be set up")?;
     let app = App::new(config, Arc::new(SystemClock), Arc::new(SystemEntropy))
         .attempt("the server cannot be set up")?;
     if !app.mailer().is_on() {

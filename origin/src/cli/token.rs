@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::Config;
-use crate::kernel::db;
 use crate::kernel::explanation::{Check, Outcome};
 use crate::kernel::time::Timestamp;
 use crate::sessions::{Lifetimes, Sessions, looks_like_refresh_token};
 use crate::tokens::Tokens;
 
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, connect, say};
 
 /// A token has 8 KiB at most; what is beyond this is not read.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
@@ -58,7 +57,7 @@ pub(super) fn explain(config: Config, token: Option<String>, json: bool) -> Resu
 }
 
 async fn report(config: &Config, token: &str, now: Timestamp) -> Result<Report, CliError> {
-    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let pool = connect(&config)?;
     let (kind, checks, claims) = if looks_like_refresh_token(token) {
         let sessions = Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens));
         let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;

@@ -8,13 +8,13 @@ use crate::accounts::{self, EmailAddress, Role, StatusChange};
 use crate::audit::{Event, EventKind};
 use crate::kernel::clock::{Clock, SystemClock};
 use crate::kernel::config::{Config, ConfigErrors};
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db::Pool;
 use crate::kernel::ids::TenantId;
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::Timestamp;
 
 use super::arguments::{RoleArgument, UserArguments, UsersCommand};
-use super::{Attempt, CliError, block_on, import, say};
+use super::{Attempt, CliError, block_on, connect, import, say};
 
 /// Does what was asked. `load` reads the configuration, which not all of the commands need.
 pub(super) fn run(
@@ -88,7 +88,7 @@ struct Account {
 
 async fn find(config: &Config, user: &UserArguments) -> Result<Account, CliError> {
     let email = EmailAddress::parse(&user.email).attempt("the address is not one")?;
-    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let pool = connect(&config)?;
     let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
     let slug = user.tenant.as_deref().unwrap_or(&config.default_tenant);
     let tenant = accounts::tenant(&mut connection, slug)

@@ -134,8 +134,9 @@ impl ClientDoor {
             Some(id) => event.detail("client_id", id),
             None => event,
         };
-        let mut connection = self.app.pool().acquire().await?;
-        audit::record(&mut connection, event).await?;
+        let mut transaction = self.app.pool().begin().await?;
+        audit::record(&mut transaction, event).await?;
+        transaction.commit().await?;
         Ok(())
     }
 }

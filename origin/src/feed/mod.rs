@@ -13,7 +13,6 @@ pub use error::FeedError;
 pub use routes::router;
 
 use portcullis_shared::revocation::{Cursor, Feed};
-use sqlx::Connection as _;
 
 use crate::audit::{self, Event, EventKind};
 use crate::http::{AppState, RequestContext};
@@ -26,7 +25,7 @@ async fn feed(app: &AppState, context: &RequestContext, known: Option<Cursor>) -
     let mut connection = app.pool().acquire().await?;
     let mut told = revocations::read(&mut connection, known, lifetime, context.now).await?;
     if let Some(ahead) = known.filter(|_| told.reader_is_ahead) {
-        begin_epoch(&mut connection, context, ahead).await?;
+        begin_epoch(app, &mut connection, context, ahead).await?;
         told = revocations::read(&mut connection, None, lifetime, context.now).await?;
     }
     Ok(Feed {
@@ -44,11 +43,12 @@ async fn feed(app: &AppState, context: &RequestContext, known: Option<Cursor>) -
 
 /// Begins a new epoch, unless another edge that was ahead has just had that done.
 async fn begin_epoch(
+    app: &AppState,
     connection: &mut PgConnection,
     context: &RequestContext,
     ahead: Cursor,
 ) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = app.pool().begin_on(connection).await?;
     if let Some(epoch) = revocations::begin_epoch_after(&mut transaction, ahead).await? {
         tracing::warn!(
             epoch,

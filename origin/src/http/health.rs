@@ -15,7 +15,6 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::kernel::db;
 use crate::kernel::time::{TimeDelta, Timestamp};
 
 use super::context::RequestContext;
@@ -183,7 +182,7 @@ async fn check(app: &AppState, now: Timestamp) -> Checks {
 
 async fn database_answers(app: &AppState) -> bool {
     matches!(
-        tokio::time::timeout(CHECK_TIMEOUT, db::ping(app.pool())).await,
+        tokio::time::timeout(CHECK_TIMEOUT, app.pool().ping()).await,
         Ok(Ok(()))
     )
 }

@@ -117,14 +117,15 @@ impl Problem {
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
             | sqlx::Error::Tls(_) => Self::unavailable(error),
-            // Classes 08 (connection), 53 (resources) and 57P (operator intervention), and a lock that was not to be had
-            // in time (55P03): the server is going away, full or busy; the request may well succeed later.
+            // Classes 08 (connection), 53 (resources) and 57P (operator intervention), and what was not done in time: a lock
+            // (55P03), a statement (57014), a transaction that paused (25P03). The server is going away, full or busy; the
+            // request may well succeed later.
             sqlx::Error::Database(ref database)
                 if database.code().is_some_and(|code| {
                     code.starts_with("08")
                         || code.starts_with("53")
                         || code.starts_with("57P")
-                        || code == "55P03"
+                        || matches!(&*code, "55P03" | "57014" | "25P03")
                 }) =>
             {
                 Self::unavailable(error)

@@ -40,7 +40,7 @@ impl AppState {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let readiness = Readiness::default();
-        let replays = ReplayGuard::new(redis.clone());
+        let replays = ReplayGuard::new(redis.clone(), clock.now());
         Self(Arc::new(Parts {
             config,
             pool,

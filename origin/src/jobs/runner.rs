@@ -7,11 +7,11 @@ use futures_util::FutureExt;
 use graphile_worker::{
     Crontab, LocalQueueConfig, Worker, WorkerOptions, WorkerRecoveryConfig, WorkerShutdownConfig, WorkerUtils,
 };
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::kernel::causes;
 use crate::kernel::clock::Clock;
-use crate::kernel::db::Pool;
 use crate::kernel::time::Timestamp;
 
 use super::duty::{DueDuty, Duties, Duty};
@@ -38,7 +38,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Brings the queue's own tables up to date. Part of `portcullis migrate`.
-pub async fn migrate(pool: &Pool) -> Result<(), JobsError> {
+pub async fn migrate(pool: &PgPool) -> Result<(), JobsError> {
     WorkerUtils::new(pool.clone(), SCHEMA)
         .migrate()
         .await
@@ -106,7 +106,7 @@ impl<S: Clone + Send + Sync + 'static> Jobs<S> {
     }
 
     /// Runs jobs until `stop`, whatever happens to Postgres meanwhile.
-    pub async fn run(self, pool: Pool, stop: CancellationToken) {
+    pub async fn run(self, pool: PgPool, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let outcome = match self.start(&pool, stop.clone()).await {
                 Ok(worker) => worker
@@ -128,7 +128,7 @@ impl<S: Clone + Send + Sync + 'static> Jobs<S> {
         }
     }
 
-    async fn start(&self, pool: &Pool, stop: CancellationToken) -> Result<Worker, JobsError> {
+    async fn start(&self, pool: &PgPool, stop: CancellationToken) -> Result<Worker, JobsError> {
         let schedule: Vec<Crontab> = self.duties.iter().map(Duty::crontab).collect::<Result<_, _>>()?;
         let installed = store::is_installed(&mut *pool.acquire().await?).await?;
         if !installed {

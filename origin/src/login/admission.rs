@@ -11,6 +11,8 @@ use super::desk::Desk;
 use super::error::LoginError;
 
 const FIVE_MINUTES: u32 = 300;
+/// The limit of refresh tokens that are good for nothing.
+const REFRESH_FAILURES: &str = "refresh-failures";
 
 impl Desk {
     /// Checks whether the chosen password is good enough, and then counts the registration against the limits of
@@ -57,24 +59,38 @@ impl Desk {
         self.limiter.enforce(context, "login", &pair, by_pair).await
     }
 
-    /// Counts a refresh against the limit of its session; what is no refresh token, against its client.
+    /// Counts a refresh against the limit of its session, and refuses a client that has presented too many tokens that were good
+    /// for nothing: whoever makes tokens up names sessions as they please.
     pub(super) async fn admit_refresh(
         &self,
         context: &RequestContext,
         token: &SecretString,
     ) -> Result<(), Problem> {
-        let limits = &self.app.config().limits;
-        let (scope, key, limit) = if let Some(token) = PresentedToken::parse(token) {
-            (
-                "refresh",
-                token.family().to_string(),
-                limits.refresh_per_minute_session,
-            )
-        } else {
-            ("client", client_key(context.client_ip), limits.default_per_minute)
+        let client = client_key(context.client_ip);
+        let failures =
+            self.limiter
+                .refuse_exhausted(context, REFRESH_FAILURES, &client, self.refresh_failures());
+        let Some(token) = PresentedToken::parse(token) else {
+            return failures.await;
         };
-        self.limiter
-            .enforce(context, scope, &key, Quota::per_minute(limit))
-            .await
+        let session = token.family().to_string();
+        let quota = Quota::per_minute(self.app.config().limits.refresh_per_minute_session);
+        let counted = self.limiter.enforce(context, "refresh", &session, quota);
+        tokio::try_join!(failures, counted)?;
+        Ok(())
+    }
+
+    /// Counts a refresh token that was good for nothing against the limit of its client.
+    pub(super) async fn count_failed_refresh(&self, context: &RequestContext) {
+        let client = client_key(context.client_ip);
+        // This token is refused either way; it is the next one that is not looked up.
+        let _counted = self
+            .limiter
+            .enforce(context, REFRESH_FAILURES, &client, self.refresh_failures())
+            .await;
+    }
+
+    fn refresh_failures(&self) -> Quota {
+        Quota::per_minute(self.app.config().limits.refresh_failures_per_minute_client)
     }
 }

@@ -3,7 +3,6 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use secrecy::SecretString;
-use sqlx::Connection as _;
 
 use crate::accounts::password::PasswordRules;
 use crate::accounts::{self, User, UserStatus};
@@ -138,7 +137,7 @@ impl Desk {
         token: &SecretString,
     ) -> Result<SignedIn, LoginError> {
         let mut connection = self.app.pool().acquire().await?;
-        let mut transaction = connection.begin().await?;
+        let mut transaction = self.app.pool().begin_on(&mut connection).await?;
         let slug = context.tenant.as_deref();
         match self
             .sessions
@@ -299,8 +298,9 @@ impl Desk {
             Some(user) => event.subject(user),
             None => event,
         };
-        let mut connection = self.app.pool().acquire().await?;
-        audit::record(&mut connection, event).await?;
+        let mut transaction = self.app.pool().begin().await?;
+        audit::record(&mut transaction, event).await?;
+        transaction.commit().await?;
         Err(refusal)
     }
 }

@@ -81,6 +81,9 @@ async fn refresh(
     if let Some(later) = once_more(&desk.app, &context, &refreshed).await {
         refreshed = desk.refresh(&later, &presented.token).await;
     }
+    if let Err(LoginError::InvalidRefreshToken) = &refreshed {
+        desk.count_failed_refresh(&context).await;
+    }
     if let Err(LoginError::InvalidRefreshToken | LoginError::RefreshTokenReused) = &refreshed
         && presented.in_cookie
     {

@@ -1,7 +1,5 @@
 //! Somebody looks at who holds which role at a venue, and changes it.
 
-use sqlx::Connection as _;
-
 use crate::audit::Event;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::ids::{UserId, VenueId};
@@ -96,7 +94,7 @@ pub(super) async fn revoke(
     let event = |kind| Event::of_request(context, kind).actor(caller.user.id);
     let mut connection = app.pool().acquire().await?;
     let admitted = rbac::admit(&mut connection, place, revoker, role, context.now).await?;
-    let mut transaction = connection.begin().await?;
+    let mut transaction = app.pool().begin_on(&mut connection).await?;
     rbac::revoke(&mut transaction, admitted, user, role, event, context.now).await?;
     transaction.commit().await?;
     Ok(())

@@ -81,43 +81,64 @@ impl Limiter {
         now: Timestamp,
     ) -> Result<Allowed, Limited> {
         let key = self.storage_key(scope, key);
-        if self.0.outage.is_pausing(now) {
-            return self.0.local.check(scope, &key, quota);
+        match self.of_redis(now, self.take(&key, quota, now)).await {
+            Some((1, remaining, _, reset)) => Ok(Allowed {
+                remaining,
+                reset_seconds: whole_seconds(reset),
+                exact: true,
+            }),
+            Some((_, _, wait, _)) => Err(refusal(scope, quota, wait)),
+            None => self.0.local.check(scope, &key, quota),
         }
-        match self.ask_redis(&key, quota, now).await {
-            Ok((allowed, remaining, wait, reset)) => {
+    }
+
+    /// Refuses as [`enforce`](Self::enforce) does where the quota of `key` is used up, and takes no place: for what is counted only
+    /// once it has failed.
+    pub async fn refuse_exhausted(
+        &self,
+        context: &RequestContext,
+        scope: &'static str,
+        key: &str,
+        quota: Quota,
+    ) -> Result<(), Problem> {
+        let key = self.storage_key(scope, key);
+        let command = redis::Cmd::get(&key);
+        let outcome = match self.of_redis(context.now, self.0.redis.query(&command)).await {
+            Some(arrival) => look(scope, quota, arrival, context.now),
+            None => self.0.local.look(scope, &key, quota),
+        };
+        outcome.map_err(|limited| {
+            announce(context, scope, quota, &Err(limited));
+            limited.into()
+        })
+    }
+
+    /// What Redis answers; `None` while it is away.
+    async fn of_redis<T>(
+        &self,
+        now: Timestamp,
+        asked: impl Future<Output = Result<T, RedisError>>,
+    ) -> Option<T> {
+        if self.0.outage.is_pausing(now) {
+            return None;
+        }
+        match asked.await {
+            Ok(answer) => {
                 if self.0.outage.has_answered() {
                     tracing::info!("rate limits are kept in Redis again");
                 }
-                if allowed == 1 {
-                    Ok(Allowed {
-                        remaining,
-                        reset_seconds: whole_seconds(reset),
-                        exact: true,
-                    })
-                } else {
-                    Err(Limited {
-                        scope,
-                        quota,
-                        retry_after: whole_seconds(wait).max(1),
-                    })
-                }
+                Some(answer)
             }
             Err(error) => {
                 if self.0.outage.has_failed(now) {
                     tracing::warn!(%error, "Redis does not answer; rate limits are kept in this process");
                 }
-                self.0.local.check(scope, &key, quota)
+                None
             }
         }
     }
 
-    async fn ask_redis(
-        &self,
-        key: &str,
-        quota: Quota,
-        now: Timestamp,
-    ) -> Result<(u8, u32, u64, u64), RedisError> {
+    async fn take(&self, key: &str, quota: Quota, now: Timestamp) -> Result<(u8, u32, u64, u64), RedisError> {
         let interval = i64::try_from(quota.interval_micros()).unwrap_or(i64::MAX);
         let arguments = [now.timestamp_micros(), interval, i64::from(quota.limit.get())];
         self.0.redis.run(&self.0.script, key, &arguments).await
@@ -137,6 +158,28 @@ impl Limiter {
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter").finish_non_exhaustive()
+    }
+}
+
+/// Whether a place is free at `now`, by the theoretical arrival time of the next request.
+fn look(scope: &'static str, quota: Quota, arrival: Option<i64>, now: Timestamp) -> Result<(), Limited> {
+    let now = now.timestamp_micros();
+    let interval = i64::try_from(quota.interval_micros()).unwrap_or(i64::MAX);
+    let others = i64::from(quota.limit.get()).saturating_sub(1);
+    let free_at = arrival
+        .unwrap_or_default()
+        .saturating_sub(interval.saturating_mul(others));
+    match u64::try_from(free_at.saturating_sub(now)) {
+        Ok(0) | Err(_) => Ok(()),
+        Ok(wait) => Err(refusal(scope, quota, wait)),
+    }
+}
+
+fn refusal(scope: &'static str, quota: Quota, wait_micros: u64) -> Limited {
+    Limited {
+        scope,
+        quota,
+        retry_after: whole_seconds(wait_micros).max(1),
     }
 }
 

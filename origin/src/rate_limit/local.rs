@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
@@ -17,6 +17,8 @@ const MAX_KEYS: usize = 50_000;
 pub(super) struct LocalLimiter {
     clock: DefaultClock,
     by_quota: Mutex<HashMap<Quota, Arc<DefaultKeyedRateLimiter<String>>>>,
+    /// Until when the keys that were refused have no place. `governor` cannot be asked without taking one.
+    exhausted: Mutex<HashMap<String, Instant>>,
 }
 
 impl LocalLimiter {
@@ -34,12 +36,40 @@ impl LocalLimiter {
             }),
             Err(not_until) => {
                 let wait = not_until.wait_time_from(self.clock.now());
+                self.note_exhausted(key, wait);
                 Err(Limited {
                     scope,
                     quota,
                     retry_after: wait.as_secs() + 1,
                 })
             }
+        }
+    }
+
+    /// Refuses a key that was refused a place and has none yet. Takes none.
+    pub(super) fn look(&self, scope: &'static str, key: &str, quota: Quota) -> Result<(), Limited> {
+        let exhausted = self.exhausted.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = exhausted
+            .get(key)
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        match wait {
+            Some(wait) if !wait.is_zero() => Err(Limited {
+                scope,
+                quota,
+                retry_after: wait.as_secs() + 1,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn note_exhausted(&self, key: &str, wait: Duration) {
+        let now = Instant::now();
+        let mut exhausted = self.exhausted.lock().unwrap_or_else(PoisonError::into_inner);
+        if exhausted.len() >= MAX_KEYS {
+            exhausted.retain(|_, until| *until > now);
+        }
+        if exhausted.len() < MAX_KEYS {
+            exhausted.insert(key.to_owned(), now + wait);
         }
     }
 

@@ -27,11 +27,10 @@ pub use model::{Expiry, Grant, Granted, Granter, HeldRoles, Lasting, NewGrant, P
 pub use stored::{StoredGrant, stored_given, stored_held};
 
 use portcullis_shared::claims::MAX_VENUES;
-use sqlx::Connection as _;
 
 use crate::accounts::User;
 use crate::audit::{self, Event, EventKind};
-use crate::kernel::db::PgConnection;
+use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::ids::{TenantId, UserId, VenueId};
 use crate::kernel::random::Entropy;
 use crate::kernel::time::{TimeDelta, Timestamp};
@@ -117,14 +116,10 @@ fn about(event: Event, place: Place, user: UserId) -> Event {
 const PURGE_BATCH: u8 = 100;
 
 /// Removes the grants that have run out by `now`, in batches, each with its audit. Returns how many were removed.
-pub async fn purge_expired(
-    connection: &mut PgConnection,
-    entropy: &dyn Entropy,
-    now: Timestamp,
-) -> Result<u64, sqlx::Error> {
+pub async fn purge_expired(pool: &Pool, entropy: &dyn Entropy, now: Timestamp) -> Result<u64, sqlx::Error> {
     let mut removed = 0;
     loop {
-        let mut transaction = connection.begin().await?;
+        let mut transaction = pool.begin().await?;
         let batch = store::purge(&mut transaction, now, i64::from(PURGE_BATCH)).await?;
         for grant in &batch {
             let place = Place {

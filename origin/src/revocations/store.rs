@@ -34,14 +34,6 @@ pub(super) async fn insert(
         users.push(user);
         moments.push(moment);
     }
-    // Every publisher waits for the one row: none may wait, or keep others waiting, for long. For this transaction alone,
-    // since a pooler may hand the session on.
-    sqlx::query!(
-        "SELECT set_config('lock_timeout', '2s', true) AS lock_timeout,
-                set_config('idle_in_transaction_session_timeout', '5s', true) AS idle_timeout"
-    )
-    .fetch_one(&mut *connection)
-    .await?;
     sqlx::query!(
         "WITH taken AS (
              UPDATE revocation_state SET seq = seq + cardinality($1::uuid[])

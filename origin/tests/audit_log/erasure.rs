@@ -74,7 +74,7 @@ async fn months_that_are_too_old_are_removed_and_the_rest_of_the_chain_holds() {
 
     let now = "2000-03-15T00:00:00Z".parse().unwrap();
     let retention = Some(TimeDelta::days(60));
-    let removed = audit::keep(database.pool(), retention, &SystemEntropy, now)
+    let removed = audit::keep(&database.pool_of_a_server(), retention, &SystemEntropy, now)
         .await
         .unwrap();
     assert_eq!(removed, 3, "both of the old month, and the one that came late");
@@ -95,7 +95,7 @@ async fn months_that_are_too_old_are_removed_and_the_rest_of_the_chain_holds() {
     .await
     .unwrap();
     assert_eq!(trimmed, 3);
-    let again = audit::keep(database.pool(), retention, &SystemEntropy, now).await;
+    let again = audit::keep(&database.pool_of_a_server(), retention, &SystemEntropy, now).await;
     assert_eq!(again.unwrap(), 0);
 }
 
@@ -122,10 +122,16 @@ async fn without_a_retention_nothing_is_removed_and_never_what_is_young() {
     let database = TestDatabase::create().await;
     write(database.pool(), 1).await;
     let far = "2400-01-01T00:00:00Z".parse().unwrap();
-    audit::keep(database.pool(), None, &SystemEntropy, far)
+    audit::keep(&database.pool_of_a_server(), None, &SystemEntropy, far)
         .await
         .unwrap();
-    let refused = audit::keep(database.pool(), Some(TimeDelta::days(31)), &SystemEntropy, far).await;
+    let refused = audit::keep(
+        &database.pool_of_a_server(),
+        Some(TimeDelta::days(31)),
+        &SystemEntropy,
+        far,
+    )
+    .await;
     let refused = refused.unwrap_err();
     assert_eq!(
         refused.as_database_error().unwrap().constraint(),

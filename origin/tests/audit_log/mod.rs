@@ -8,10 +8,11 @@ mod tampering;
 
 use portcullis_origin::audit::{self, Break, Event, EventKind, Walk};
 use portcullis_origin::kernel::clock::{Clock, SystemClock};
-use portcullis_origin::kernel::db::{PgConnection, Pool};
+use portcullis_origin::kernel::db::PgConnection;
 use portcullis_origin::kernel::ids::{Id, TenantId};
 use portcullis_origin::kernel::random::SystemEntropy;
 use sqlx::AssertSqlSafe;
+use sqlx::PgPool;
 
 use crate::common::TestDatabase;
 use crate::fixtures::DEFAULT_TENANT;
@@ -31,7 +32,7 @@ fn default_tenant() -> TenantId {
 }
 
 /// A tenant beside the default one.
-async fn other_tenant(pool: &Pool) -> TenantId {
+async fn other_tenant(pool: &PgPool) -> TenantId {
     let tenant = TenantId::generate(SystemClock.now(), &SystemEntropy);
     let sql = format!("INSERT INTO tenants VALUES ('{tenant}', 'other', 'Other', 'epoch')");
     run(pool, &sql).await;
@@ -39,7 +40,7 @@ async fn other_tenant(pool: &Pool) -> TenantId {
 }
 
 /// Writes `count` events in the default tenant, each in a transaction of its own.
-async fn write(pool: &Pool, count: usize) {
+async fn write(pool: &PgPool, count: usize) {
     for _ in 0..count {
         let mut connection = pool.acquire().await.unwrap();
         audit::record(&mut connection, event(Some(default_tenant())))
@@ -48,7 +49,7 @@ async fn write(pool: &Pool, count: usize) {
     }
 }
 
-async fn run(pool: &Pool, sql: &str) {
+async fn run(pool: &PgPool, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
         .execute(pool)
         .await

@@ -57,7 +57,7 @@ async fn a_server_without_more_than_the_documented_grants_writes_events_and_chan
     login(&server, "ada@example.com").await;
     try_login(&server, "ada@example.com", "a wrong password").await;
 
-    let pool = server.app.core().pool();
+    let pool = server.pool();
     for sql in [
         "UPDATE audit_events SET type = 'logged_out'",
         "UPDATE audit_events SET ip_address = NULL",
@@ -85,9 +85,14 @@ async fn a_server_without_more_than_the_documented_grants_writes_events_and_chan
     assert!(erased > 0);
     transaction.commit().await.unwrap();
     let now = server.app.core().clock().now();
-    audit::keep(pool, Some(TimeDelta::days(400)), &SystemEntropy, now)
-        .await
-        .unwrap();
+    audit::keep(
+        server.app.core().pool(),
+        Some(TimeDelta::days(400)),
+        &SystemEntropy,
+        now,
+    )
+    .await
+    .unwrap();
     assert!(assert_holds(&database).await > 3);
     pool.close().await;
     role.drop_from(&database).await;

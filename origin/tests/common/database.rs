@@ -1,10 +1,12 @@
 //! A database for one test.
 
 use std::str::FromStr;
+use std::time::Duration;
 
-use portcullis_origin::kernel::db::{MIGRATIONS, Pool};
+use portcullis_origin::kernel::config::DatabaseConfig;
+use portcullis_origin::kernel::db::{self, MIGRATIONS, Pool};
 use portcullis_origin::kernel::random::{self, SystemEntropy};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// The server that tests make their databases on.
@@ -24,7 +26,7 @@ pub(crate) fn redis_url() -> String {
 pub(crate) struct TestDatabase {
     name: String,
     url: String,
-    pool: Pool,
+    pool: PgPool,
 }
 
 impl TestDatabase {
@@ -65,8 +67,19 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Connections as a server makes them.
+    pub(crate) fn pool_of_a_server(&self) -> Pool {
+        db::connect(&DatabaseConfig {
+            url: self.url.clone().into(),
+            max_connections: 4,
+            lock_timeout: Duration::from_mins(1),
+            statement_timeout: Duration::from_mins(1),
+        })
+        .unwrap()
+    }
+
     /// Connections for the test itself.
-    pub(crate) fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
 }

@@ -2,12 +2,14 @@
 
 mod clock;
 mod database;
+mod redis_cluster;
 mod server;
 
 use portcullis_origin::kernel::random::{self, SystemEntropy};
 
 pub(crate) use clock::TestClock;
 pub(crate) use database::{TestDatabase, redis_url};
+pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use server::{Settings, TestServer, raw_exchange};
 
 /// A nonce that no other request has.

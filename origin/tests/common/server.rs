@@ -92,6 +92,11 @@ impl TestServer {
         self.address
     }
 
+    /// The server's own connections, for what a test asks of them itself.
+    pub(crate) fn pool(&self) -> &sqlx::PgPool {
+        self.app.core().pool().connections()
+    }
+
     /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -145,6 +150,8 @@ fn default_settings(database_url: &str) -> Settings {
         ("PORTCULLIS__PASSWORDS__MEMORY_KIB", "8192"),
         ("PORTCULLIS__PASSWORDS__ITERATIONS", "1"),
         ("PORTCULLIS__PASSWORDS__PARALLELISM", "1"),
+        // A test that holds a lock until others wait for it may take its time on a busy machine.
+        ("PORTCULLIS__DATABASE__LOCK_TIMEOUT_SECONDS", "60"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -24,7 +24,7 @@ fn bodies(mail: &Message<'_>) -> [String; 2] {
 
 async fn reuse_event(server: &TestServer) -> AuditEventId {
     let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM audit_events WHERE type = 'refresh_reused'")
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap();
     id.into()
@@ -86,7 +86,7 @@ async fn a_payload_names_an_event_and_nobody() {
     let (server, _folder) = server_with_folder().await;
     reuse(&server).await;
     let payload: serde_json::Value = sqlx::query_scalar("SELECT payload FROM graphile_worker._private_jobs")
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap();
     let event = reuse_event(&server).await;

@@ -32,7 +32,7 @@ async fn server_with_settings(mail: &[(&str, &str)], change: impl FnOnce(&mut Se
         change(settings);
     })
     .await;
-    jobs::migrate(server.app.core().pool()).await.unwrap();
+    jobs::migrate(server.pool()).await.unwrap();
     server
 }
 

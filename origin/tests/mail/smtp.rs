@@ -41,7 +41,7 @@ async fn first_failure(server: &TestServer) -> String {
 
 async fn last_error(server: &TestServer) -> String {
     sqlx::query_scalar("SELECT last_error FROM graphile_worker._private_jobs")
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap()
 }
@@ -181,7 +181,7 @@ async fn a_mail_server_that_hangs_is_left_and_keeps_no_other_job_waiting() {
     let worker = Worker::start(&server);
     mail.event("connected").await;
     sqlx::query("SELECT graphile_worker.add_job('duty', '{\"duty\": \"purge_expired_sessions\"}'::json)")
-        .execute(server.app.core().pool())
+        .execute(server.pool())
         .await
         .unwrap();
     eventually("the duty was done meanwhile", || async {

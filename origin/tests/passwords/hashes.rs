@@ -9,7 +9,7 @@ use crate::fixtures::{PASSWORD, assert_refused, register, server, try_login, wit
 /// The only hash that is stored.
 async fn stored(server: &TestServer) -> String {
     let found = sqlx::query_scalar("SELECT password_hash FROM users");
-    found.fetch_one(server.app.core().pool()).await.unwrap()
+    found.fetch_one(server.pool()).await.unwrap()
 }
 
 /// A hash as the old service made it, at the least cost.
@@ -22,7 +22,7 @@ pub(super) fn bcrypt(password: &str, cost: u32) -> String {
 async fn store(server: &TestServer, hash: &str) {
     sqlx::query("UPDATE users SET password_hash = $1")
         .bind(hash)
-        .execute(server.app.core().pool())
+        .execute(server.pool())
         .await
         .unwrap();
 }

@@ -165,7 +165,7 @@ async fn nothing_that_is_stored_or_queued_opens_anything() {
                       UNION ALL SELECT payload::text FROM graphile_worker._private_jobs
                       UNION ALL SELECT audit_events::text FROM audit_events) AS t";
     let stored: String = sqlx::query_scalar(everything)
-        .fetch_one(server.app.core().pool())
+        .fetch_one(server.pool())
         .await
         .unwrap();
     let token = only(&mails(&server, &folder).await, CONFIRM).token();

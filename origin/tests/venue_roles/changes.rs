@@ -361,10 +361,9 @@ async fn grants_that_have_run_out_are_purged_with_a_trace_and_others_stay() {
         let brief = Some(TimeDelta::seconds(60));
         give_in(&server, DEFAULT_TENANT, &staff, &venue, "door-staff", brief).await;
     }
-    let mut connection = server.app.core().pool().acquire().await.unwrap();
     for (advance, removed) in [(59, 0), (1, 120), (0, 0)] {
         server.clock.advance(TimeDelta::seconds(advance));
-        let done = rbac::purge_expired(&mut connection, &SystemEntropy, server.clock.now())
+        let done = rbac::purge_expired(server.app.core().pool(), &SystemEntropy, server.clock.now())
             .await
             .unwrap();
         assert_eq!(done, removed);

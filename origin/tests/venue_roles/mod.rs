@@ -79,7 +79,7 @@ async fn admin(server: &TestServer) -> Person {
     let person = register(server, "admin@example.com").await;
     sqlx::query("UPDATE users SET role = 'admin' WHERE id = $1::uuid")
         .bind(&person.user_id)
-        .execute(server.app.core().pool())
+        .execute(server.pool())
         .await
         .unwrap();
     person

@@ -12,12 +12,12 @@ use clap::{Args, Subcommand};
 use crate::accounts;
 use crate::audit::{self, Chain};
 use crate::kernel::config::{Config, ConfigErrors};
-use crate::kernel::db::{self, Pool};
+use crate::kernel::db::Pool;
 use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
 
 use super::arguments::moment;
-use super::{Attempt, CliError, block_on};
+use super::{Attempt, CliError, block_on, connect};
 use report::{Checked, Report};
 
 #[derive(Debug, Subcommand)]
@@ -99,7 +99,7 @@ pub(super) fn run(
 
 /// Where the chains are, and which are meant.
 async fn find(config: &Config, slug: Option<&str>) -> Result<(Pool, Option<TenantId>, Vec<Chain>), CliError> {
-    let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+    let pool = connect(config)?;
     let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
     let tenant = match slug {
         Some(slug) => Some(

@@ -15,7 +15,6 @@ use serde::Serialize;
 
 use crate::kernel::clock::{Clock as _, SystemClock};
 use crate::kernel::config::{Config, ConfigErrors};
-use crate::kernel::db;
 use crate::kernel::time::{Timestamp, rfc3339};
 use crate::tokens::Tokens;
 
@@ -24,7 +23,7 @@ use super::claims::complete;
 use super::steps::{Step, steps};
 use super::table::{Source, read_file};
 use super::trial::{Judge, Outcome, Request, Trial};
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, connect, say};
 
 /// A token has 8 KiB at most; what is beyond this is not read.
 const MAX_TOKEN_INPUT_BYTES: u64 = 64 * 1024;
@@ -131,7 +130,7 @@ fn read_token(file: &Path) -> Result<String, CliError> {
 fn published_keys(config: &Config, at: Timestamp) -> Result<Vec<u8>, CliError> {
     let mut json = Vec::new();
     block_on(async {
-        let pool = db::connect(&config.database).attempt("the database cannot be reached")?;
+        let pool = connect(&config)?;
         let tokens = Tokens::new(&config.tokens, pool, config.master_key.clone());
         let set = tokens
             .key_set(at)

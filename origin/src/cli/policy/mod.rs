@@ -16,7 +16,7 @@ mod trial;
 
 use crate::kernel::config::{Config, ConfigErrors};
 
-use super::{Attempt, CliError, block_on, say};
+use super::{Attempt, CliError, block_on, connect, say};
 pub(super) use arguments::PolicyCommand;
 
 /// Does what was asked. `load` reads the configuration, which few of the commands need.

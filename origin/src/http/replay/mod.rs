@@ -4,12 +4,15 @@
 //! - Only nonces of signatures that hold are remembered, so nobody but the edge can fill what they are kept in.
 //! - A nonce is remembered for as long as any replica could accept its signature: until it expires, and for as long
 //!   again as clocks may differ.
-//! - One process never accepts a nonce twice, with Redis or without. All replicas together do not while Redis
-//!   answers; without it each may accept a nonce once. That is logged once for each outage.
-//! - Memory is bounded. Where it is full and Redis away, a request is refused with 503 rather than accepted unseen.
+//! - One replica never accepts a nonce twice, with Redis or without, and not after a restart either. All replicas together do
+//!   not while Redis answers; without it each may accept a nonce once. That is logged once for each outage.
+//! - Memory is bounded. Where it is full and Redis away, a request is refused with 503 rather than accepted unseen; and so is,
+//!   while Redis is away, a signature so old that it may have been accepted without being remembered: before the process
+//!   started, or on the word of Redis while memory was full.
 
 mod memory;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use portcullis_shared::problem::ProblemCode;
@@ -31,6 +34,8 @@ pub(super) struct ReplayGuard {
     redis: Redis,
     outage: Outage,
     memory: Mutex<Memory>,
+    /// The last second, since the epoch, at which a nonce may have been accepted that is not in memory.
+    unseen_until: AtomicI64,
 }
 
 /// Why a request is not accepted although its signature holds.
@@ -40,6 +45,8 @@ enum ReplayError {
     UsedBefore,
     #[error("Redis is away, and this process remembers as many nonces as it may")]
     Full,
+    #[error("Redis is away, and the signature is older than what this process remembers")]
+    Unseen,
 }
 
 impl From<ReplayError> for Problem {
@@ -49,14 +56,16 @@ impl From<ReplayError> for Problem {
                 .detail("The request was signed by the edge, but has come before.")
                 .caused_by(error),
             ReplayError::Full => Self::new(ProblemCode::Overloaded).caused_by(error),
+            ReplayError::Unseen => Self::unavailable(error),
         }
     }
 }
 
 impl ReplayGuard {
-    /// A guard that shares what it remembers through `redis`.
-    pub(super) fn new(redis: Redis) -> Self {
+    /// A guard that shares what it remembers through `redis`. It knows nothing of what was accepted until `now`.
+    pub(super) fn new(redis: Redis, now: Timestamp) -> Self {
         Self {
+            unseen_until: AtomicI64::new(now.timestamp()),
             redis,
             outage: Outage::default(),
             memory: Mutex::new(Memory::new(MOST_NONCES)),
@@ -84,8 +93,23 @@ impl ReplayGuard {
         match is_first {
             Some(false) => Err(ReplayError::UsedBefore.into()),
             None if recall == Recall::Full => Err(ReplayError::Full.into()),
+            None if self.may_be_unseen(parameters) => Err(ReplayError::Unseen.into()),
+            Some(true) if recall == Recall::Full => {
+                self.unseen_until.fetch_max(now.timestamp(), Ordering::Relaxed);
+                Ok(())
+            }
             Some(true) | None => Ok(()),
         }
+    }
+
+    /// Whether the signature is so old that it may have been accepted without being remembered. The clock of the edge may be
+    /// ahead.
+    fn may_be_unseen(&self, parameters: &SignatureParameters) -> bool {
+        let made_before_it_came = self
+            .unseen_until
+            .load(Ordering::Relaxed)
+            .saturating_add(CLOCK_SKEW_SECONDS);
+        parameters.created <= made_before_it_came
     }
 
     /// Whether no replica has seen the nonce; `None` where Redis does not say.
@@ -122,5 +146,84 @@ impl ReplayGuard {
             .arg(millis.max(1));
         let set: Option<String> = self.redis.query(&command).await?;
         Ok(set.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_shared::request_signature::Purpose;
+
+    use super::*;
+    use crate::kernel::config::RedisConfig;
+    use crate::kernel::time::TimeDelta;
+
+    /// Without Redis, and with room for one nonce.
+    fn guard(now: Timestamp) -> ReplayGuard {
+        let nowhere = RedisConfig {
+            urls: vec!["redis://127.0.0.1:1".into()],
+            cluster: false,
+        };
+        ReplayGuard {
+            memory: Mutex::new(Memory::new(1)),
+            ..ReplayGuard::new(Redis::connect(&nowhere).unwrap(), now)
+        }
+    }
+
+    fn made_at(moment: Timestamp, nonce: &str) -> SignatureParameters {
+        SignatureParameters {
+            purpose: Purpose::Forwarded,
+            keyid: "one".to_owned(),
+            created: moment.timestamp(),
+            expires: moment.timestamp() + 30,
+            nonce: nonce.to_owned(),
+        }
+    }
+
+    fn start() -> Timestamp {
+        Timestamp::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    async fn code(
+        guard: &ReplayGuard,
+        parameters: &SignatureParameters,
+        now: Timestamp,
+    ) -> Option<ProblemCode> {
+        guard
+            .admit(parameters, now)
+            .await
+            .err()
+            .map(|problem| problem.code())
+    }
+
+    #[tokio::test]
+    async fn a_full_memory_without_redis_accepts_nothing_that_it_cannot_remember() {
+        let guard = guard(start());
+        let later = start() + TimeDelta::seconds(10);
+        assert_eq!(code(&guard, &made_at(later, "a"), later).await, None);
+        assert_eq!(
+            code(&guard, &made_at(later, "b"), later).await,
+            Some(ProblemCode::Overloaded)
+        );
+        assert_eq!(
+            code(&guard, &made_at(later, "a"), later).await,
+            Some(ProblemCode::InvalidEdgeSignature)
+        );
+    }
+
+    #[tokio::test]
+    async fn without_redis_a_signature_from_before_the_start_may_have_been_accepted() {
+        let later = start() + TimeDelta::seconds(20);
+        for (made, refusal) in [
+            (-3, Some(ProblemCode::Unavailable)),
+            (5, Some(ProblemCode::Unavailable)),
+            (6, None),
+        ] {
+            let parameters = made_at(start() + TimeDelta::seconds(made), "a");
+            assert_eq!(
+                code(&guard(start()), &parameters, later).await,
+                refusal,
+                "{made} s"
+            );
+        }
     }
 }

@@ -10,6 +10,7 @@ mod audit;
 mod mail;
 mod passwords;
 mod reader;
+mod redis;
 mod registration;
 mod secret;
 mod sections;
@@ -30,6 +31,7 @@ use ipnet::IpNet;
 use portcullis_shared::request_signature::SigningKey;
 use secrecy::SecretString;
 
+pub use self::redis::RedisConfig;
 pub use accounts::AccountsConfig;
 pub use audit::AuditConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
@@ -102,13 +104,10 @@ pub struct DatabaseConfig {
     pub url: SecretString,
     /// Connections of one replica. 1 to 1000, default 16.
     pub max_connections: u32,
-}
-
-/// `[redis]`: Redis or Valkey.
-#[derive(Clone, Debug)]
-pub struct RedisConfig {
-    /// `redis://…`, or the environment's `REDIS_URL`. Required.
-    pub url: SecretString,
+    /// How long a transaction of a request or a job waits for a lock. 1 to 60 s, default 2 s.
+    pub lock_timeout: Duration,
+    /// How long one statement of such a transaction may take, and a pause between two. 1 to 600 s, default 15 s.
+    pub statement_timeout: Duration,
 }
 
 /// `[tokens]`: what is minted and for how long it lives.
@@ -149,6 +148,9 @@ pub struct LimitsConfig {
     pub default_per_minute: NonZeroU32,
     /// Refreshes a minute for one session. Default 30.
     pub refresh_per_minute_session: NonZeroU32,
+    /// Refresh tokens a minute that are good for nothing, for one client. Past it a client is refused before the database is
+    /// asked. Default 300.
+    pub refresh_failures_per_minute_client: NonZeroU32,
     /// Times in 15 minutes that somebody who is signed in may name the current password of the account, right or
     /// wrong. Default 5.
     pub password_checks_per_15_minutes: NonZeroU32,

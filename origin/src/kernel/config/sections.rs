@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use portcullis_shared::request_signature::SigningKey;
-use redis::IntoConnectionInfo;
 use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
@@ -98,26 +97,14 @@ impl DatabaseConfig {
             }
         }
         let max_connections = section.number("max_connections", 16, 1..=1000);
+        let lock_timeout = seconds(section.number("lock_timeout_seconds", 2, 1..=60));
+        let statement_timeout = seconds(section.number("statement_timeout_seconds", 15, 1..=600));
         section.finish();
         Some(Self {
             url: SecretString::from(url?),
             max_connections,
-        })
-    }
-}
-
-impl RedisConfig {
-    fn read((name, settings): Found, mistakes: &mut Mistakes) -> Option<Self> {
-        let mut section = Section::new(name, settings, mistakes);
-        let url = section.required_text("url", "or set REDIS_URL");
-        if let Some(url) = &url
-            && url.as_str().into_connection_info().is_err()
-        {
-            section.mistake("url", "must be a URL that starts with redis://");
-        }
-        section.finish();
-        Some(Self {
-            url: SecretString::from(url?),
+            lock_timeout,
+            statement_timeout,
         })
     }
 }
@@ -259,6 +246,7 @@ impl LimitsConfig {
             register_per_hour: limit("register_per_hour", 10),
             default_per_minute: limit("default_per_minute", 100),
             refresh_per_minute_session: limit("refresh_per_minute_session", 30),
+            refresh_failures_per_minute_client: limit("refresh_failures_per_minute_client", 300),
             password_checks_per_15_minutes: limit("password_checks_per_15_minutes", 5),
             reset_mails_per_hour: limit("reset_mails_per_hour", 3),
             verification_mails_per_hour: limit("verification_mails_per_hour", 3),

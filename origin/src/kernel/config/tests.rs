@@ -28,7 +28,7 @@ fn required() -> Vec<(String, String)> {
     ])
 }
 
-fn with(settings: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+pub(super) fn with(settings: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::load(None, required().into_iter().chain(environment(settings)))
 }
 
