@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - Nothing here knows how the system is built. It speaks HTTP, reads log files and runs the command line, as a
-//!   person outside would; what it expects is the written contract.
+//!   person outside would; what it expects is the written contract. Only what was committed when the origin was killed is
+//!   asked of the database ([`own_stack::OwnStack::sql`]).
 //! - Tests share one running system and run at the same time. Each [`client::Client`] is another visitor: through the edge
 //!   it has an address of its own in `CF-Connecting-IP`, at the origin it connects from a loopback address of its own,
 //!   so that no test eats another's rate limits.
@@ -24,6 +25,7 @@ pub mod client;
 pub mod forge;
 pub mod hostile;
 pub mod lying_origin;
+pub mod mail_server;
 pub mod own_stack;
 pub mod plain_worker;
 pub mod process;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use xtask::net::free_port;
-use xtask::stack::{Part, Ports, Replica, Stack, StackOptions, Store, Upstream, create_database};
+use xtask::stack::{self, Part, Ports, Replica, Stack, StackOptions, Store, Upstream, create_database};
 use xtask::workspace::Workspace;
 
 use crate::fresh_id;
@@ -203,6 +204,19 @@ impl OwnStack {
         let door = Door::new(Kind::Origin, replica.url());
         self.replicas.push(replica);
         door
+    }
+
+    /// Runs one statement in its database, as who owns it. Answers the one value of a query, as JSON.
+    pub async fn sql(&self, statement: &str) -> Value {
+        let url = self.stack().url(Part::Postgres);
+        let mut command: Command = stack::client(&workspace(), "psql", "--dbname", &url)
+            .expect("psql")
+            .into();
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
+        command.args(["--set", "ON_ERROR_STOP=1", "--command", statement]);
+        let output = command.output().await.expect("psql runs");
+        assert!(output.status.success(), "{statement}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
     fn stack(&self) -> &Stack {

@@ -1,7 +1,7 @@
 //! `/auth/sessions…`, `/auth/change-password` and `/auth/account`.
 
 use axum::extract::{FromRef, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{delete, get, put};
 use axum::{Json, Router};
 
@@ -9,7 +9,7 @@ use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
-use crate::tokens::{CurrentUser, FreshUser, Tokens};
+use crate::tokens::{Credential, CurrentUser, FreshUser, Tokens};
 
 use super::error::AccessError;
 use super::model::{ChangePasswordRequest, DeleteAccountRequest, RevokeAllQuery, Revoked, SessionList};
@@ -84,9 +84,11 @@ async fn delete_account(
     State(mailer): State<Mailer>,
     context: RequestContext,
     caller: FreshUser,
+    headers: HeaderMap,
     Valid(current): Valid<DeleteAccountRequest>,
 ) -> Result<StatusCode, Problem> {
     password::admit(&limiter, &app, &context, &caller.0).await?;
     deletion::delete(&app, &mailer, &context, caller, current).await?;
+    Credential::of(&headers)?.forget(&context);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -35,6 +35,8 @@ pub enum EventKind {
     SessionsRevoked,
     /// Somebody has tried to register with the address of an account, and was not told of it.
     RegistrationRepeated,
+    /// An account's holder was sent another link to confirm its address by.
+    VerificationResent,
     /// An account's holder has shown that its address is theirs.
     EmailVerified,
     /// Somebody has asked for a new password; whether there is such an account was not looked at.
@@ -108,6 +110,7 @@ impl EventKind {
             Self::SessionRevoked => "session_revoked",
             Self::SessionsRevoked => "sessions_revoked",
             Self::RegistrationRepeated => "registration_repeated",
+            Self::VerificationResent => "verification_resent",
             Self::EmailVerified => "email_verified",
             Self::PasswordResetRequested => "password_reset_requested",
             Self::PasswordResetOffered => "password_reset_offered",

@@ -56,8 +56,15 @@ pub(super) async fn resend(
     context: &RequestContext,
     caller: &CurrentUser,
 ) -> Result<(), RecoveryError> {
+    let user = &caller.user;
     let mut transaction = app.pool().begin().await?;
-    ask_to_verify(&mut transaction, tickets, mailer, context, &caller.user).await?;
+    ask_to_verify(&mut transaction, tickets, mailer, context, user).await?;
+    let event = Event::of_request(context, EventKind::VerificationResent)
+        .tenant(user.tenant_id)
+        .actor(user.id)
+        .subject(user.id)
+        .session(caller.session.id);
+    audit::record(&mut transaction, event).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
-use portcullis_shared::cookies::{Presence, SessionCookies};
+use portcullis_shared::cookies::{Presence, SessionCookie, SessionCookies};
+
+use crate::http::RequestContext;
 
 use super::error::TokensError;
 
@@ -28,6 +30,15 @@ impl<'h> Credential<'h> {
             (Some(token), false) => Ok(Self::Bearer(token)),
             (None, true) => Ok(Self::Cookies(cookies)),
             (None, false) => Ok(Self::None),
+        }
+    }
+
+    /// Makes the browser forget its cookies, if it has sent any.
+    pub fn forget(self, context: &RequestContext) {
+        if let Self::Cookies(_) = self {
+            for cookie in SessionCookie::ALL {
+                context.set_cookie(cookie.delete());
+            }
         }
     }
 

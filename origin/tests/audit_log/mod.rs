@@ -4,6 +4,7 @@ mod chaining;
 mod command_line;
 mod erasure;
 mod privileges;
+mod refusals;
 mod tampering;
 
 use portcullis_origin::audit::{self, Break, Event, EventKind, Walk};

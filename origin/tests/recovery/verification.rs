@@ -84,6 +84,10 @@ async fn a_link_is_good_for_a_day_and_until_a_newer_one_is_sent() {
         resend(&server, &person.access).await.status(),
         StatusCode::ACCEPTED
     );
+    assert_eq!(
+        audit_trail(&server).await,
+        ["registered", "logged_in", "verification_resent"]
+    );
     let second = only(&mails(&server, &folder).await, CONFIRM).token();
     assert_ne!(first, second);
     assert_refused(verify(&server, &first).await, 400, "invalid_or_expired_token").await;

@@ -24,6 +24,7 @@ mod health;
 mod hostile;
 mod key_rotation;
 mod keys;
+mod kills;
 mod log_secrets;
 mod mail;
 mod oauth2;

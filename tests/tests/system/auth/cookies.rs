@@ -17,7 +17,7 @@ fn set_cookies(answer: &Answer) -> Vec<&str> {
 
 /// `name=value` of both cookies, as a browser sends them back.
 #[track_caller]
-fn kept(answer: &Answer) -> [String; 2] {
+pub(super) fn kept(answer: &Answer) -> [String; 2] {
     assert_eq!(
         answer.header("cache-control"),
         Some("private, no-store"),
@@ -36,7 +36,7 @@ fn kept(answer: &Answer) -> [String; 2] {
 }
 
 #[track_caller]
-fn assert_forgotten(answer: &Answer) {
+pub(super) fn assert_forgotten(answer: &Answer) {
     let mut lines = set_cookies(answer);
     lines.sort_unstable();
     assert_eq!(
@@ -45,7 +45,7 @@ fn assert_forgotten(answer: &Answer) {
     );
 }
 
-async fn sign_in(account: &Account) -> Answer {
+pub(super) async fn sign_in(account: &Account) -> Answer {
     let body = json!({"email": account.email, "password": account.password});
     let login = account.client.post("/auth/login").json(&body);
     login
@@ -56,7 +56,7 @@ async fn sign_in(account: &Account) -> Answer {
 }
 
 /// A request that a page of ours makes.
-fn own(call: Call, cookies: &str) -> Call {
+pub(super) fn own(call: Call, cookies: &str) -> Call {
     call.header("cookie", cookies)
         .header("sec-fetch-site", "same-origin")
 }

@@ -1,5 +1,6 @@
 //! `/auth/*`: everything the origin owns, asked at both doors.
 
+mod account;
 mod change_password;
 mod cookies;
 mod login;
