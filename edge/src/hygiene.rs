@@ -7,7 +7,8 @@
 //! - A header with which a client could change the method, path, host, address or user after the decision goes too.
 //!   Those of the platform (`CF-…`) are its own to set in their proper spelling, and end here in any other.
 //! - The tenant that a client asks for goes to the origin, which knows whether it is that of the token, and to nobody
-//!   else: an application learns the tenant from the token, in a header that is signed.
+//!   else: an application learns the tenant from the token, in a header that is signed. The same goes for what a device
+//!   is known by.
 //! - Hop-by-hop headers, and those that `Connection` names, end here (RFC 9110 §7.6.1). Only the `Upgrade` of a
 //!   WebSocket is passed on.
 //! - The product's own cookies go to the origin and to nobody else.
@@ -110,7 +111,7 @@ fn fate(name: &str) -> Fate {
     match name.bytes().next().map(|byte| byte.to_ascii_lowercase()) {
         Some(b'x') if EDGE_ONLY_UNDER_X.iter().any(|start| is_under(name, start)) => Fate::Remove,
         Some(b'x') if is_any(name, &EDGE_ONLY_X) => Fate::Remove,
-        Some(b'x') if is_any(name, &["x-tenant"]) => Fate::Withhold,
+        Some(b'x') if is_any(name, &["x-tenant", "x-device-token"]) => Fate::Withhold,
         Some(b'f') if is_under(name, "forwarded") || is_any(name, &["fastly-client-ip"]) => Fate::Remove,
         Some(b's') if is_any(name, &["signature", "signature-input"]) => Fate::Remove,
         Some(b't') if is_any(name, &["te", "trailer", "transfer-encoding", "true-client-ip"]) => Fate::Remove,

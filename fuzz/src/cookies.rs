@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use portcullis_edge::browser::{self, CookieFate, Renewal, Renewed};
 use portcullis_edge::credential::Credential;
 use portcullis_edge::hygiene;
-use portcullis_shared::cookies::{SessionCookie, SessionCookies};
+use portcullis_shared::cookies::{DeviceCookie, SessionCookie, SessionCookies};
 use portcullis_shared::csrf::{self, CsrfKey, Evidence, OwnOrigin, Proof};
 use portcullis_shared::request_signature::SigningKey;
 
@@ -29,6 +29,14 @@ pub fn check(data: &[u8]) {
 }
 
 fn check_reading(cookie: &str) {
+    if let Ok(found) = DeviceCookie::read([cookie])
+        && let Some(value) = found.value()
+    {
+        assert!(
+            DeviceCookie::set(value, 1).is_ok(),
+            "a value that we never set: {value:?}"
+        );
+    }
     let Ok(cookies) = SessionCookies::read([cookie]) else {
         let credential = Credential::of(None, Some(cookie));
         assert_eq!(credential, Credential::Ambiguous);
@@ -55,6 +63,11 @@ fn check_what_goes_on(cookie: &str, set_cookie: &str) {
     let none_in = |kept: &str| SessionCookies::read([kept]).is_ok_and(|cookies| !cookies.any());
     if let Some(kept) = hygiene::foreign_cookies(cookie) {
         assert!(none_in(&kept), "an application was sent a session: {kept:?}");
+        let device = DeviceCookie::read([kept.as_str()]);
+        assert!(
+            device.is_ok_and(|found| !found.is_present()),
+            "an application was sent a device: {kept:?}"
+        );
     }
     if SessionCookies::read([cookie]).is_err() {
         // Such a request is refused before anything goes on.

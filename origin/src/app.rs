@@ -29,8 +29,8 @@ use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
 use crate::tokens::{CsrfKeyError, CsrfTokens, KeysError, Tokens};
 use crate::{
-    access, account_export, accounts, clients, feed, http, login, permissions, profile, rbac, recovery,
-    revocations, tokens,
+    access, account_export, accounts, clients, devices, feed, http, login, permissions, profile, rbac,
+    recovery, revocations, tokens,
 };
 
 /// The state of all rooms.
@@ -136,6 +136,7 @@ impl App {
     pub async fn run_jobs(&self, stop: CancellationToken) {
         let jobs = Jobs::new(self.clone(), self.core.clock())
             .duty("purge_expired_sessions", "17 * * * *", purge_expired_sessions)
+            .duty("purge_unseen_devices", "27 * * * *", purge_unseen_devices)
             .duty(
                 "purge_expired_revocations",
                 "*/10 * * * *",
@@ -193,6 +194,11 @@ impl Registry for App {
 async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(sessions::purge_expired(&mut connection, now).await?)
+}
+
+async fn purge_unseen_devices(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(devices::purge_unseen(&mut connection, now).await?)
 }
 
 async fn send_letter(app: App, now: Timestamp, letter: Letter) -> Result<(), JobError> {

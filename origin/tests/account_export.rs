@@ -82,12 +82,13 @@ async fn nothing_in_it_opens_anything() {
     let secrets: Vec<String> = sqlx::query_scalar(
         "SELECT password_hash FROM users
          UNION ALL SELECT family_id::text FROM sessions UNION ALL SELECT mac_key_id::text FROM sessions
-         UNION ALL SELECT encode(digest, 'hex') FROM tickets UNION ALL SELECT encode(digest, 'base64') FROM tickets",
+         UNION ALL SELECT encode(digest, 'hex') FROM tickets UNION ALL SELECT encode(digest, 'base64') FROM tickets
+         UNION ALL SELECT encode(token_digest, 'hex') FROM devices",
     )
     .fetch_all(pool)
     .await
     .unwrap();
-    assert_eq!(secrets.len(), 5);
+    assert_eq!(secrets.len(), 6);
     for secret in secrets {
         assert!(!text.contains(secret.trim()), "{secret}");
     }
@@ -118,6 +119,7 @@ const HANDED_OUT: &[(&str, &str)] = &[
     ("users", "/account"),
     ("sessions", "/sessions/items/0"),
     ("venue_roles", "/venueRoles/held/items/0"),
+    ("devices", "/devices/0"),
     ("tickets", "/tickets/0"),
     ("audit_events", "/auditEvents/items/0"),
 ];
@@ -144,6 +146,9 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("sessions.family_id", "part of every refresh token"),
     ("sessions.generation", "part of every refresh token"),
     ("sessions.mac_key_id", "names a key"),
+    ("devices.tenant_id", "the account's"),
+    ("devices.user_id", "the account's"),
+    ("devices.token_digest", "of a secret"),
     ("venue_roles.tenant_id", "the account's"),
     ("tickets.tenant_id", "the account's"),
     ("tickets.user_id", "the account's"),
@@ -218,6 +223,7 @@ async fn nobody_gets_what_is_about_somebody_else() {
     assert_eq!(text["sessions"]["items"].as_array().unwrap().len(), 1);
     assert_eq!(text["venueRoles"]["held"]["items"], json!([]));
     assert_eq!(text["venueRoles"]["given"]["items"], json!([]));
+    assert_eq!(text["devices"].as_array().unwrap().len(), 1);
     assert_eq!(text["tickets"], json!([]));
     assert!(!text.to_string().contains("ada@example.com"));
 }

@@ -8,6 +8,7 @@ use crate::fixtures::{PASSWORD, body_of, registration};
 
 pub(crate) const ACCESS: &str = "__Host-pc_access";
 pub(crate) const REFRESH: &str = "__Host-pc_refresh";
+pub(crate) const DEVICE: &str = "__Host-pc_device";
 
 /// The cookies of a signed-in browser.
 #[derive(Clone, Debug)]

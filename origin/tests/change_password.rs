@@ -78,7 +78,10 @@ async fn a_new_password_ends_the_other_sessions_and_this_one_goes_on_by_a_refres
         [(feed_reader::uuid(&current.user_id), not_before)].into()
     );
     let trail = audit_trail(&server).await;
-    assert_eq!(trail[3..5], ["password_changed", "sessions_revoked"]);
+    assert_eq!(
+        trail[3..6],
+        ["password_changed", "devices_forgotten", "sessions_revoked"]
+    );
     let event = "SELECT count(*) FROM audit_events WHERE type = 'password_changed' AND actor_id = subject_id
                  AND session_id IS NOT NULL AND tenant_id IS NOT NULL AND detail = '{}'";
     assert_eq!(count(&server, event).await, 1);

@@ -26,6 +26,9 @@ INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at,
     ('00000000-0000-0000-0000-0000000000d1', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000e1',
      '00000000-0000-0000-0000-0000000000c1', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', '{pwd}', 'aal1');
+INSERT INTO devices VALUES
+    ('00000000-0000-0000-0000-0000000000d2', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', decode(repeat('cd', 32), 'hex'), NULL, 'epoch', 'epoch');
 INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
 INSERT INTO revocations VALUES
     (1, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', NULL, NULL, 'epoch');
@@ -54,6 +57,7 @@ fn cases() -> Vec<Case> {
         people(),
         keys(),
         sessions(),
+        devices(),
         events(),
         revocations(),
         venue_roles(),
@@ -348,6 +352,39 @@ fn revocations() -> Vec<Case> {
     ]
 }
 
+/// `devices`.
+fn devices() -> Vec<Case> {
+    let devices = |set: &str| format!("UPDATE devices SET {set}");
+    let other = "'00000000-0000-0000-0000-0000000000d3'";
+    let copy = |id: &str, digest: &str| {
+        format!(
+            "INSERT INTO devices SELECT {id}, tenant_id, user_id, {digest}, kind, first_seen_at, last_seen_at
+             FROM devices"
+        )
+    };
+    vec![
+        ("devices_pkey", copy("id", "sha256('')")),
+        (
+            "devices_tenant_id_token_digest_user_id_key",
+            copy(other, "token_digest"),
+        ),
+        (
+            "devices_user_id_fkey",
+            devices("user_id = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        (
+            "devices_token_digest_length_check",
+            devices("token_digest = '\\x00'"),
+        ),
+        ("devices_kind_length_check", devices("kind = ''")),
+        ("devices_last_seen_at_check", devices("first_seen_at = 'now'")),
+        (
+            "sessions_device_id_fkey",
+            "UPDATE sessions SET device_id = gen_random_uuid()".to_owned(),
+        ),
+    ]
+}
+
 /// `venue_roles`.
 fn venue_roles() -> Vec<Case> {
     let roles = |set: &str| format!("UPDATE venue_roles SET {set}");
@@ -423,7 +460,11 @@ fn recovery() -> Vec<Case> {
 
 /// What no statement can break alone: `(tenant_id, id)` is unique because `id` is. They are what foreign keys
 /// point to, and the tests of those keys fail without them.
-const IMPLIED: [&str; 2] = ["users_tenant_id_id_key", "sessions_tenant_id_id_key"];
+const IMPLIED: [&str; 3] = [
+    "users_tenant_id_id_key",
+    "sessions_tenant_id_id_key",
+    "devices_tenant_id_user_id_id_key",
+];
 
 /// The name of the constraint that refuses `sql`.
 async fn refusal(connection: &mut PgConnection, sql: String) -> Option<String> {

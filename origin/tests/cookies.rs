@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::browser::{
-    ACCESS, Browser, REFRESH, asking, assert_forgotten, assert_private, assert_untouched,
+    ACCESS, Browser, DEVICE, REFRESH, asking, assert_forgotten, assert_private, assert_untouched,
     assert_without_tokens, from_own_page, kept, set_cookies,
 };
 use crate::common::TestServer;
@@ -40,10 +40,7 @@ async fn who_asks_for_cookies_gets_the_tokens_there_and_nowhere_else() {
         let response = asking(request).send().await.unwrap();
         assert_private(&response);
         let lines = set_cookies(&response);
-        let (access, refresh) = (
-            kept(&response, ACCESS).unwrap(),
-            kept(&response, REFRESH).unwrap(),
-        );
+        let [access, refresh, device] = [ACCESS, REFRESH, DEVICE].map(|name| kept(&response, name).unwrap());
         let body = body_of(response, status).await;
         assert_without_tokens(&body);
         assert_eq!(body["user"]["email"], "ada@example.com");
@@ -58,6 +55,7 @@ async fn who_asks_for_cookies_gets_the_tokens_there_and_nowhere_else() {
                     "{REFRESH}={refresh}{}",
                     attributes(&body["tokens"]["refreshExpiresIn"])
                 ),
+                format!("{DEVICE}={device}{}", attributes(&json!(15_552_000))),
             ]
         );
         assert!(access.starts_with("eyJ") && refresh.starts_with("pcr_"));

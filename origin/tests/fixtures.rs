@@ -47,7 +47,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    fn of(body: Value) -> Self {
+    pub(crate) fn of(body: Value) -> Self {
         let text = |pointer: &str| body.pointer(pointer).unwrap().as_str().unwrap().to_owned();
         Self {
             user_id: text("/user/id"),

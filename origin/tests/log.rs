@@ -113,7 +113,7 @@ async fn an_unknown_path_or_verb_is_not_repeated() {
 }
 
 /// Good and bad requests that all carry something secret or personal, and the tokens that came of them.
-async fn confide(server: &TestServer) -> [String; 2] {
+async fn confide(server: &TestServer) -> [String; 3] {
     let account = json!({
         "email": "hunter2-person@example.com",
         "password": "hunter2-correct-horse-battery",
@@ -125,6 +125,7 @@ async fn confide(server: &TestServer) -> [String; 2] {
     let registered: Value = registered.send().await.unwrap().json().await.unwrap();
     let [access, refresh] =
         ["accessToken", "refreshToken"].map(|token| registered["tokens"][token].as_str().unwrap().to_owned());
+    let device = registered["deviceToken"].as_str().unwrap().to_owned();
 
     let wrong = json!({"email": "hunter2-person@example.com", "password": "hunter2-wrong-password"});
     let mistyped = json!({"email": ["hunter2-person@example.com"], "password": 1});
@@ -135,6 +136,28 @@ async fn confide(server: &TestServer) -> [String; 2] {
     let me = || server.get("/auth/me");
     for (request, status) in [
         (server.post("/auth/login").json(&wrong), 401),
+        (
+            server
+                .post("/auth/login")
+                .header("x-device-token", &device)
+                .json(&account),
+            200,
+        ),
+        (
+            server
+                .post("/auth/login")
+                .header("x-device-token", "hunter2")
+                .json(&account),
+            200,
+        ),
+        (
+            server
+                .post("/auth/login")
+                .header("x-device-token", &device)
+                .header("cookie", "__Host-pc_device=hunter2")
+                .json(&account),
+            400,
+        ),
         (server.post("/auth/login").json(&mistyped), 400),
         (malformed, 400),
         (me().bearer_auth(&access), 200),
@@ -162,7 +185,7 @@ async fn confide(server: &TestServer) -> [String; 2] {
             "{path}"
         );
     }
-    [access, refresh]
+    [access, refresh, device]
 }
 
 #[tokio::test]
@@ -170,7 +193,7 @@ async fn no_secret_and_no_person_is_logged_even_at_the_finest_level() {
     let server = TestServer::start().await;
     let (captured, _guard) =
         capture("trace,hyper=info,hyper_util=info,reqwest=info,tokio=info,mio=info,polling=info");
-    let [access, refresh] = confide(&server).await;
+    let [access, refresh, device] = confide(&server).await;
 
     let text = captured.text();
     assert!(text.contains("/auth/register"), "the requests are logged");
@@ -178,7 +201,7 @@ async fn no_secret_and_no_person_is_logged_even_at_the_finest_level() {
     let personal = ["hunter2", "15550002222", "127.0.0.1", "$argon2id"];
     for secret in personal
         .into_iter()
-        .chain([access.as_str(), signature, refresh.as_str()])
+        .chain([access.as_str(), signature, refresh.as_str(), device.as_str()])
     {
         let secret = secret.to_lowercase();
         let found = text.lines().find(|line| line.to_lowercase().contains(&secret));

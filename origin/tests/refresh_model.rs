@@ -104,6 +104,8 @@ impl World {
             authentication: Authentication::by_password(now),
             ip_address: [192, 0, 2, 1].into(),
             user_agent: None,
+            device_id: None,
+            device_name: None,
         };
         let mut transaction = pool.begin().await.unwrap();
         let Opened {

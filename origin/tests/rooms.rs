@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["mail"],
     &["revocations"],
     &["accounts"],
-    &["sessions", "rbac"],
+    &["devices", "sessions", "rbac"],
     &["tokens"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],

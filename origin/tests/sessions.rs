@@ -49,6 +49,8 @@ async fn open(database: &TestDatabase, sessions: &Sessions) -> Result<Opened, Se
         authentication: Authentication::by_password(now),
         ip_address: [192, 0, 2, 1].into(),
         user_agent: Some("test".to_owned()),
+        device_id: None,
+        device_name: None,
     };
     let mut transaction = database.pool().begin().await.unwrap();
     let opened = sessions.open(&mut transaction, new, now, &SystemEntropy).await?;
@@ -146,6 +148,7 @@ async fn nothing_in_the_row_is_a_token() {
         "acr",
         "auth_time",
         "created_at",
+        "device_id",
         "family_id",
         "id",
         "idle_expires_at",

@@ -8,6 +8,10 @@
 //! - What [`SessionCookie::set`] wrote, [`SessionCookies::read`] reads.
 //! - Reading copies nothing.
 
+mod device;
+
+pub use device::{AmbiguousDeviceCookie, DeviceCookie};
+
 /// Most bytes of a name and its value together: browsers drop a cookie that is longer
 /// (draft-ietf-httpbis-rfc6265bis §5.6).
 pub const MAX_COOKIE_BYTES: usize = 4096;
@@ -58,11 +62,7 @@ impl SessionCookie {
 
     /// The value of the `Set-Cookie` that makes a browser keep `value` for `max_age` seconds; none or fewer delete it.
     pub fn set(self, value: &str, max_age: i64) -> Result<String, UnfitValue> {
-        if self.can_hold(value.as_bytes()) {
-            Ok(format!("{}={value}{ATTRIBUTES}{}", self.name(), max_age.max(0)))
-        } else {
-            Err(UnfitValue)
-        }
+        set(self.name(), value, max_age)
     }
 
     /// The value of the `Set-Cookie` that makes a browser forget it. Its attributes are those it was set with, without
@@ -71,12 +71,20 @@ impl SessionCookie {
     pub fn delete(self) -> String {
         format!("{}={ATTRIBUTES}0", self.name())
     }
+}
 
-    /// One octet or more of RFC 6265 §4.1.1, without the quotes that may stand around them there.
-    fn can_hold(self, value: &[u8]) -> bool {
-        let is_octet = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
-        !value.is_empty() && value.len() <= MAX_COOKIE_BYTES - self.name().len() && value.iter().all(is_octet)
+fn set(name: &str, value: &str, max_age: i64) -> Result<String, UnfitValue> {
+    if can_hold(name, value.as_bytes()) {
+        Ok(format!("{name}={value}{ATTRIBUTES}{}", max_age.max(0)))
+    } else {
+        Err(UnfitValue)
     }
+}
+
+/// One octet or more of RFC 6265 §4.1.1, without the quotes that may stand around them there.
+fn can_hold(name: &str, value: &[u8]) -> bool {
+    let is_octet = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+    !value.is_empty() && value.len() <= MAX_COOKIE_BYTES - name.len() && value.iter().all(is_octet)
 }
 
 /// What a request has under the name of one of our cookies.
@@ -92,6 +100,14 @@ pub enum Presence<'r> {
 }
 
 impl<'r> Presence<'r> {
+    /// A cookie that is there, with this value.
+    fn of(name: &str, value: &'r [u8]) -> Self {
+        Some(value)
+            .filter(|value| can_hold(name, value))
+            .and_then(|value| str::from_utf8(value).ok())
+            .map_or(Self::Malformed, Self::Value)
+    }
+
     /// Whether there is a cookie, whatever its value.
     #[must_use]
     pub const fn is_present(self) -> bool {
@@ -158,10 +174,9 @@ impl<'r> SessionCookies<'r> {
                 return Err(AmbiguousCookie(cookie));
             }
             // The whole value this time: one with a comma in it is none of ours.
-            *slot = ours(pair)
-                .filter(|(cookie, value)| cookie.can_hold(value))
-                .and_then(|(_, value)| str::from_utf8(value).ok())
-                .map_or(Presence::Malformed, Presence::Value);
+            *slot = ours(pair).map_or(Presence::Malformed, |(_, value)| {
+                Presence::of(cookie.name(), value)
+            });
         }
         match joined.find_map(ours) {
             Some((cookie, _)) => Err(AmbiguousCookie(cookie)),

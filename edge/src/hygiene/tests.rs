@@ -125,8 +125,15 @@ fn headers_that_only_look_similar_are_kept() {
 }
 
 #[test]
-fn the_tenant_that_a_client_asks_for_is_for_the_origin_alone() {
-    for name in ["x-tenant", "X-Tenant", "x_tenant", "_x.tenant"] {
+fn the_tenant_and_the_device_of_a_client_are_for_the_origin_alone() {
+    for name in [
+        "x-tenant",
+        "X-Tenant",
+        "x_tenant",
+        "_x.tenant",
+        "x-device-token",
+        "X_Device_Token",
+    ] {
         let plan = plan(name, |_| None);
         assert_eq!(
             (&plan.withhold[..], &plan.remove[..]),
@@ -134,7 +141,7 @@ fn the_tenant_that_a_client_asks_for_is_for_the_origin_alone() {
             "{name}"
         );
     }
-    for name in ["x-tenants", "x-tenant-id", "tenant"] {
+    for name in ["x-tenants", "x-tenant-id", "tenant", "x-device", "device-token"] {
         assert_eq!(plan(name, |_| None), Plan::default(), "{name}");
     }
 }

@@ -15,6 +15,9 @@ pub enum AccessError {
     /// The caller has no such session.
     #[error("there is no such session")]
     NoSuchSession,
+    /// The caller's account knows no such device.
+    #[error("there is no such device")]
+    NoSuchDevice,
     /// What was given as the current password is not.
     #[error("the current password is wrong")]
     WrongPassword,
@@ -50,7 +53,9 @@ pub enum AccessError {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::NoSuchSession | AccessError::NoSuchAccount => Self::new(ProblemCode::NotFound),
+            AccessError::NoSuchSession | AccessError::NoSuchDevice | AccessError::NoSuchAccount => {
+                Self::new(ProblemCode::NotFound)
+            }
             AccessError::WrongPassword => {
                 Self::new(ProblemCode::InvalidCredentials).detail("The current password is wrong.")
             }

@@ -6,8 +6,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::accounts::fields::parse_new_password;
+use crate::devices::KnownDevice;
 use crate::http::{Validate, Violations};
-use crate::kernel::ids::SessionId;
+use crate::kernel::ids::{DeviceId, SessionId};
 use crate::kernel::passwords::Password;
 use crate::kernel::time::{Timestamp, as_rfc3339};
 use crate::sessions::ListedSession;
@@ -49,6 +50,41 @@ impl SessionView {
 #[derive(Serialize)]
 pub(super) struct SessionList {
     pub(super) sessions: Vec<SessionView>,
+}
+
+/// One of `devices` in the HTTP contract.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeviceView {
+    id: DeviceId,
+    name: Option<String>,
+    /// From 0 to 100.
+    trust_score: u8,
+    #[serde(with = "as_rfc3339")]
+    first_seen_at: Timestamp,
+    #[serde(with = "as_rfc3339")]
+    last_seen_at: Timestamp,
+    /// Whether the session that asks is on it.
+    current: bool,
+}
+
+impl DeviceView {
+    pub(super) fn new(known: KnownDevice, current: Option<DeviceId>, now: Timestamp) -> Self {
+        Self {
+            trust_score: known.trust(now).score(),
+            current: current == Some(known.id),
+            id: known.id,
+            name: known.kind,
+            first_seen_at: known.first_seen_at,
+            last_seen_at: known.last_seen_at,
+        }
+    }
+}
+
+/// The answer to `GET /auth/devices`.
+#[derive(Serialize)]
+pub(super) struct DeviceList {
+    pub(super) devices: Vec<DeviceView>,
 }
 
 /// The query of `DELETE /auth/sessions/all`.

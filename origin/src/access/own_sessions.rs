@@ -1,5 +1,6 @@
 //! A person looks at their sessions, and ends some.
 
+use crate::accounts;
 use crate::audit::{Event, EventKind};
 use crate::http::{AppState, RequestContext};
 use crate::kernel::ids::SessionId;
@@ -55,6 +56,8 @@ pub(super) async fn revoke_all(
     let event = Event::of_request(context, EventKind::SessionsRevoked).actor(caller.user.id);
     let reason = RevocationReason::AllRevoked;
     let mut transaction = app.pool().begin().await?;
+    // Whoever locks several sessions of an account takes turns by its row.
+    accounts::lock_by_id(&mut transaction, caller.user.tenant_id, caller.user.id).await?;
     let ended =
         sessions::revoke_all_but(&mut transaction, &caller.user, kept, reason, event, context.now).await?;
     transaction.commit().await?;

@@ -3,6 +3,7 @@
 use crate::accounts;
 use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
+use crate::devices;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::{Letter, Mailer};
@@ -31,7 +32,8 @@ pub(super) async fn admit(
         .await
 }
 
-/// Replaces the caller's password. Their other sessions end; the one that asks goes on with its next refresh.
+/// Replaces the caller's password. Their other sessions end, and their other devices are forgotten; the session that asks goes on with
+/// its next refresh.
 pub(super) async fn change(
     app: &AppState,
     rules: &PasswordRules,
@@ -66,6 +68,15 @@ pub(super) async fn change(
     mailer.enqueue(&mut transaction, letter).await?;
     // Who changes a password because of a link that they did not ask for must not be left with that link.
     recovery::withdraw_reset(&mut transaction, user.tenant_id, user.id).await?;
+    // Whoever knew the old password may have made a device of theirs known.
+    let current = sessions::device_of(&mut transaction, &caller.session).await?;
+    devices::forget_all_but(
+        &mut transaction,
+        user,
+        current,
+        event(EventKind::DevicesForgotten),
+    )
+    .await?;
     sessions::revoke_all_but(
         &mut transaction,
         user,

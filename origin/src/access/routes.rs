@@ -1,4 +1,4 @@
-//! `/auth/sessions…`, `/auth/change-password` and `/auth/account`.
+//! `/auth/sessions…`, `/auth/devices…`, `/auth/change-password` and `/auth/account`.
 
 use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,8 +12,10 @@ use crate::rate_limit::Limiter;
 use crate::tokens::{Credential, CurrentUser, FreshUser, Tokens};
 
 use super::error::AccessError;
-use super::model::{ChangePasswordRequest, DeleteAccountRequest, RevokeAllQuery, Revoked, SessionList};
-use super::{deletion, own_sessions, password};
+use super::model::{
+    ChangePasswordRequest, DeleteAccountRequest, DeviceList, RevokeAllQuery, Revoked, SessionList,
+};
+use super::{deletion, own_devices, own_sessions, password};
 
 /// The routes of this room.
 pub fn router<S>() -> Router<S>
@@ -29,6 +31,8 @@ where
         .route("/auth/sessions", get(list))
         .route("/auth/sessions/all", delete(revoke_all))
         .route("/auth/sessions/{id}", delete(revoke))
+        .route("/auth/devices", get(list_devices))
+        .route("/auth/devices/{id}", delete(forget_device))
         .route("/auth/change-password", put(change_password))
         .route("/auth/account", delete(delete_account))
 }
@@ -62,6 +66,27 @@ async fn revoke_all(
 ) -> Result<Json<Revoked>, Problem> {
     let revoked = own_sessions::revoke_all(&app, &context, &caller, query.include_current).await?;
     Ok(Json(Revoked { revoked }))
+}
+
+async fn list_devices(
+    State(app): State<AppState>,
+    context: RequestContext,
+    caller: CurrentUser,
+) -> Result<Json<DeviceList>, Problem> {
+    let devices = own_devices::list(&app, &context, &caller).await?;
+    Ok(Json(DeviceList { devices }))
+}
+
+async fn forget_device(
+    State(app): State<AppState>,
+    context: RequestContext,
+    caller: CurrentUser,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    // What is no identifier is nobody's device either.
+    let id = id.parse().map_err(|_| AccessError::NoSuchDevice)?;
+    own_devices::forget(&app, &context, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn change_password(

@@ -5,7 +5,7 @@ use crate::http::{AppState, Problem, RequestContext};
 
 use crate::rate_limit::{Limiter, Quota};
 use crate::tokens::CurrentUser;
-use crate::{accounts, rbac, recovery, sessions};
+use crate::{accounts, devices, rbac, recovery, sessions};
 
 use super::error::ExportError;
 use super::model::{AccountExport, FORMAT, VenueRoles};
@@ -54,6 +54,7 @@ async fn read(
             .await?
             .ok_or(ExportError::AccountGone)?,
         sessions: sessions::stored(&mut snapshot, tenant, user).await?,
+        devices: devices::stored(&mut snapshot, tenant, user).await?,
         venue_roles: VenueRoles {
             held: rbac::stored_held(&mut snapshot, tenant, user).await?,
             given: rbac::stored_given(&mut snapshot, tenant, user).await?,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::accounts::StoredAccount;
 use crate::audit::StoredEvent;
+use crate::devices::StoredDevice;
 use crate::kernel::excerpt::Excerpt;
 use crate::kernel::time::{Timestamp, as_rfc3339};
 use crate::rbac::StoredGrant;
@@ -22,6 +23,7 @@ pub(super) struct AccountExport {
     pub(super) exported_at: Timestamp,
     pub(super) account: StoredAccount,
     pub(super) sessions: Excerpt<StoredSession>,
+    pub(super) devices: Vec<StoredDevice>,
     pub(super) venue_roles: VenueRoles,
     pub(super) tickets: Vec<StoredTicket>,
     pub(super) audit_events: Excerpt<StoredEvent>,

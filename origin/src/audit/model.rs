@@ -33,6 +33,10 @@ pub enum EventKind {
     SessionRevoked,
     /// Several sessions of one account were ended at once.
     SessionsRevoked,
+    /// A device was forgotten by an account's holder.
+    DeviceForgotten,
+    /// Several devices of one account were forgotten at once.
+    DevicesForgotten,
     /// Somebody has tried to register with the address of an account, and was not told of it.
     RegistrationRepeated,
     /// An account's holder was sent another link to confirm its address by.
@@ -109,6 +113,8 @@ impl EventKind {
             Self::ClientRefused => "client_refused",
             Self::SessionRevoked => "session_revoked",
             Self::SessionsRevoked => "sessions_revoked",
+            Self::DeviceForgotten => "device_forgotten",
+            Self::DevicesForgotten => "devices_forgotten",
             Self::RegistrationRepeated => "registration_repeated",
             Self::VerificationResent => "verification_resent",
             Self::EmailVerified => "email_verified",

@@ -76,6 +76,8 @@ ids! {
     UserId;
     /// One sign-in on one device.
     SessionId;
+    /// A device that an account has signed in with.
+    DeviceId;
     /// The refresh chain of one session; part of each refresh token.
     FamilyId;
     /// A tenant; every row that belongs to one carries it.

@@ -7,10 +7,11 @@ use axum::Json;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use portcullis_shared::cookies::{Presence, SessionCookie, SessionCookies};
+use portcullis_shared::cookies::{DeviceCookie, Presence, SessionCookie, SessionCookies};
 use portcullis_shared::problem::ProblemCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::devices;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::tokens::Credential;
 
@@ -97,7 +98,8 @@ impl Delivery {
         }
     }
 
-    /// The body of the answer. Where the tokens go to cookies, it is left without them.
+    /// The body of the answer. Where the tokens go to cookies, it is left without them. So it is without the token of a device that came
+    /// by its cookie, whatever becomes of the others.
     pub(super) fn deliver(
         self,
         context: &RequestContext,
@@ -124,7 +126,17 @@ impl Delivery {
                 false
             }
         };
-        Ok(Json(signed_in.into_view(with_tokens)))
+        let device_by_cookie = |in_cookie| in_cookie || self == Self::Cookies;
+        let with_device = match &signed_in.device {
+            Some(device) if device_by_cookie(device.in_cookie) => {
+                let cookie = DeviceCookie::set(device.token.expose(), devices::REMEMBERED.num_seconds())
+                    .map_err(Problem::internal)?;
+                context.set_cookie(cookie);
+                false
+            }
+            Some(_) | None => true,
+        };
+        Ok(Json(signed_in.into_view(with_tokens, with_device)))
     }
 }
 

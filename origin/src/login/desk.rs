@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::accounts::password::PasswordRules;
 use crate::accounts::{self, User, UserStatus};
 use crate::audit::{self, Event, EventKind};
+use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
@@ -16,14 +17,12 @@ use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
 use crate::recovery::Tickets;
-use crate::sessions::{
-    self, Accepted, Authentication, ChainOwner, NewSession, Opened, Presented, RevocationReason, Session,
-    Sessions,
-};
+use crate::sessions::{self, Accepted, ChainOwner, Presented, RevocationReason, Session, Sessions};
 use crate::tokens::{AccessToken, CurrentUser, Tokens};
 
 use super::error::LoginError;
 use super::model::{PasswordLogin, SignedIn};
+use super::opening::Entrance;
 
 /// Where people sign in: what the use cases need, gathered for one request.
 pub(super) struct Desk {
@@ -69,6 +68,7 @@ impl Desk {
         &self,
         context: &RequestContext,
         login: PasswordLogin,
+        device: &PresentedDevice,
     ) -> Result<SignedIn, LoginError> {
         let (tenant, credentials) = {
             let mut connection = self.app.pool().acquire().await?;
@@ -124,10 +124,13 @@ impl Desk {
         if let Some(renewed) = renewed {
             accounts::renew_hash(&mut transaction, &user, &hash, &renewed).await?;
         }
-        let opened = self.open_session(&mut transaction, context, &user).await?;
+        let entrance = self
+            .open_session(&mut transaction, context, &user, device)
+            .await?;
+        self.announce(&mut transaction, &entrance).await?;
         let held = rbac::held(&mut transaction, &user, moment).await?;
         transaction.commit().await?;
-        self.welcome(context, user, opened, held).await
+        self.welcome(context, user, entrance, held).await
     }
 
     /// Gives out the successor of a refresh token, and a new access token of the same session.
@@ -221,28 +224,6 @@ impl Desk {
             .unwrap_or(&self.app.config().default_tenant)
     }
 
-    pub(super) async fn open_session(
-        &self,
-        transaction: &mut PgConnection,
-        context: &RequestContext,
-        user: &User,
-    ) -> Result<Opened, LoginError> {
-        let new = NewSession {
-            user_id: user.id,
-            tenant_id: user.tenant_id,
-            authentication: Authentication::by_password(context.now),
-            ip_address: context.client_ip,
-            user_agent: context.user_agent.clone(),
-        };
-        let opened = self
-            .sessions
-            .open(transaction, new, context.now, context.entropy())
-            .await?;
-        let event = session_event(context, EventKind::LoggedIn, owner_of(user, &opened.session));
-        audit::record(transaction, event.actor(user.id)).await?;
-        Ok(opened)
-    }
-
     /// A fresh hash of a password that has just been found to match, where what is stored is outdated. A server that is too busy
     /// for it does it at another sign-in.
     async fn renewed_hash(
@@ -262,11 +243,13 @@ impl Desk {
         &self,
         context: &RequestContext,
         user: User,
-        opened: Opened,
+        entrance: Entrance,
         held: HeldRoles,
     ) -> Result<SignedIn, LoginError> {
-        let access = self.access_token(context, &user, &opened.session, held).await?;
-        Ok(SignedIn::newly(user, opened, access, context.now))
+        let access = self
+            .access_token(context, &user, &entrance.opened.session, held)
+            .await?;
+        Ok(SignedIn::newly(user, entrance, access, context.now))
     }
 
     async fn access_token(
@@ -321,7 +304,7 @@ fn issuing_moment(context: &RequestContext, user: &User) -> Result<Timestamp, Lo
         .ok_or(LoginError::ChangedTooOften)
 }
 
-fn owner_of(user: &User, session: &Session) -> ChainOwner {
+pub(super) fn owner_of(user: &User, session: &Session) -> ChainOwner {
     ChainOwner {
         session_id: session.id,
         tenant_id: session.tenant_id,
@@ -330,7 +313,7 @@ fn owner_of(user: &User, session: &Session) -> ChainOwner {
 }
 
 /// An event about a session. Who caused it is for the caller to add, where it is known.
-fn session_event(context: &RequestContext, kind: EventKind, owner: ChainOwner) -> Event {
+pub(super) fn session_event(context: &RequestContext, kind: EventKind, owner: ChainOwner) -> Event {
     Event::of_request(context, kind)
         .tenant(owner.tenant_id)
         .subject(owner.user_id)

@@ -6,6 +6,7 @@
 //! - No transaction and no connection is held while a password is hashed or a token is signed.
 //! - A refusal that must leave a trace is committed before it is answered.
 //! - The tokens of one answer go to cookies or into its body, never to both.
+//! - A device is known before anybody is let in with it, and not by a sign-in that is refused.
 //! - This room decides the order of things; the rules are in the rooms it calls.
 
 mod admission;
@@ -13,6 +14,7 @@ mod cookies;
 mod desk;
 mod error;
 mod model;
+mod opening;
 mod patience;
 mod registration;
 mod routes;

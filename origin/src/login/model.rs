@@ -12,6 +12,8 @@ use crate::kernel::time::{Timestamp, as_rfc3339};
 use crate::sessions::{Opened, Session};
 use crate::tokens::AccessToken;
 
+use super::opening::{Entrance, Handout};
+
 /// `POST /auth/register`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,6 +143,8 @@ pub(super) struct SignedInView {
     tokens: TokensView,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionView>,
+    #[serde(rename = "deviceToken", skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
 }
 
 /// Somebody who has signed in, or stays signed in. Becomes an answer by [`Delivery`](super::cookies::Delivery).
@@ -149,6 +153,8 @@ pub(super) struct SignedIn {
     pub(super) refresh_token: SecretString,
     /// Seconds from now until the session ends if it is not refreshed.
     pub(super) refresh_expires_in: i64,
+    /// What the device is given, where somebody has just signed in with it.
+    pub(super) device: Option<Handout>,
     user: User,
     session: Option<SessionView>,
 }
@@ -166,18 +172,20 @@ impl SignedIn {
             access,
             refresh_token,
             refresh_expires_in: (session.expires_at - now).num_seconds(),
+            device: None,
             user,
             session: None,
         }
     }
 
     /// Somebody who has just signed in.
-    pub(super) fn newly(user: User, opened: Opened, access: AccessToken, now: Timestamp) -> Self {
+    pub(super) fn newly(user: User, entrance: Entrance, access: AccessToken, now: Timestamp) -> Self {
         let Opened {
             session,
             refresh_token,
-        } = opened;
+        } = entrance.opened;
         Self {
+            device: Some(entrance.device),
             session: Some(SessionView {
                 id: session.id,
                 expires_at: session.expires_at,
@@ -186,9 +194,11 @@ impl SignedIn {
         }
     }
 
-    /// The body of the answer.
-    pub(super) fn into_view(self, with_tokens: bool) -> SignedInView {
+    /// The body of the answer: with the tokens, and with that of the device, or without.
+    pub(super) fn into_view(self, with_tokens: bool, with_device: bool) -> SignedInView {
+        let device = self.device.filter(|_| with_device);
         SignedInView {
+            device_token: device.map(|device| device.token.expose().to_owned()),
             user: self.user.into(),
             tokens: TokensView {
                 token_type: with_tokens.then_some("Bearer"),

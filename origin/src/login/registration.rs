@@ -2,6 +2,7 @@
 
 use crate::accounts::{self, AccountsError, NewUser, User};
 use crate::audit::{self, Event, EventKind};
+use crate::devices::PresentedDevice;
 use crate::http::RequestContext;
 use crate::kernel::db::PgConnection;
 use crate::kernel::ids::{TenantId, UserId};
@@ -15,11 +16,12 @@ use super::error::LoginError;
 use super::model::SignedIn;
 
 impl Desk {
-    /// Makes an account and its first session.
+    /// Makes an account and its first session. Nobody is told of that sign-in: there is nobody else yet.
     pub(super) async fn register(
         &self,
         context: &RequestContext,
         new: NewUser,
+        device: &PresentedDevice,
     ) -> Result<SignedIn, LoginError> {
         let (tenant, hash) = self.prepare_account(context, &new).await?;
         let mut transaction = self.app.pool().begin().await?;
@@ -29,10 +31,12 @@ impl Desk {
             .await?
             .ok_or(AccountsError::EmailTaken)?;
         self.note_registration(&mut transaction, context, &user).await?;
-        let opened = self.open_session(&mut transaction, context, &user).await?;
+        let entrance = self
+            .open_session(&mut transaction, context, &user, device)
+            .await?;
         transaction.commit().await?;
         // A new account holds no role anywhere.
-        self.welcome(context, user, opened, HeldRoles::none(context.now))
+        self.welcome(context, user, entrance, HeldRoles::none(context.now))
             .await
     }
 

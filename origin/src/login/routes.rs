@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use crate::accounts::password::PasswordRules;
+use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
@@ -44,6 +45,7 @@ async fn register(
     desk: Desk,
     context: RequestContext,
     delivery: Delivery,
+    device: PresentedDevice,
     Valid(new): Valid<RegisterRequest>,
 ) -> Result<Response, Problem> {
     desk.admit_registration(&context, &new).await?;
@@ -51,7 +53,7 @@ async fn register(
         desk.register_unseen(&context, new).await?;
         return Ok(StatusCode::ACCEPTED.into_response());
     }
-    let signed_in = desk.register(&context, new).await?;
+    let signed_in = desk.register(&context, new, &device).await?;
     Ok((StatusCode::CREATED, delivery.deliver(&context, signed_in)?).into_response())
 }
 
@@ -59,12 +61,13 @@ async fn login(
     desk: Desk,
     context: RequestContext,
     delivery: Delivery,
+    device: PresentedDevice,
     Valid(login): Valid<LoginRequest>,
 ) -> Result<Json<SignedInView>, Problem> {
     desk.admit_login(&context, &login.email).await?;
-    let mut signed_in = desk.login(&context, login.clone()).await;
+    let mut signed_in = desk.login(&context, login.clone(), &device).await;
     if let Some(later) = once_more(&desk.app, &context, &signed_in).await {
-        signed_in = desk.login(&later, login).await;
+        signed_in = desk.login(&later, login, &device).await;
     }
     delivery.deliver(&context, signed_in?)
 }

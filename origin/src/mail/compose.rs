@@ -163,6 +163,7 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
         Letter::AccountDeleted { .. } => Some(Topic::AccountDeleted),
         Letter::PasswordReset { .. } => Some(Topic::PasswordReset),
         Letter::PasswordChanged { .. } => Some(Topic::PasswordChanged),
+        Letter::NewSignIn { .. } => Some(Topic::NewSignIn),
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn content(topic: &Topic<'_>, tenant: &str, now: Timestamp) -> Conten
         Topic::AccountDeleted => account_deleted(tenant),
         Topic::PasswordReset => password_reset(tenant),
         Topic::PasswordChanged => password_changed(tenant),
+        Topic::NewSignIn => new_sign_in(tenant),
     }
 }
 
@@ -196,6 +197,29 @@ fn password_changed(tenant: &str) -> Content {
             advice(
                 "If it was not",
                 "somebody knows your old password. Ask for a new one at once where you sign in, and change it wherever else you use it.",
+            ),
+        ],
+    }
+}
+
+fn new_sign_in(tenant: &str) -> Content {
+    Content {
+        subject: format!("A new sign-in to {tenant}"),
+        heading: "Was this you?".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody has signed in to your account with {tenant}, with your password, on a device that we do not know. From now on \
+                 we know it."
+            )),
+            Block::Facts,
+            advice(
+                "If it was you",
+                "there is nothing to do. A browser that deletes its cookies, and one in a private window, is new each time.",
+            ),
+            advice(
+                "If it was not",
+                "somebody knows your password. Ask for a new one at once where you sign in: that signs all devices out and forgets \
+                 them. Change it wherever else you use it.",
             ),
         ],
     }

@@ -22,7 +22,8 @@ const SYSTEMS: [(&str, &str); 6] = [
 
 /// `Firefox on Linux`, or less where less is known. Only words of this file come out, never what the client wrote:
 /// whoever presents a stolen token also chooses its `User-Agent`, and must not write to its owner in our name.
-pub(super) fn describe(user_agent: &str) -> Option<String> {
+#[must_use]
+pub fn describe(user_agent: &str) -> Option<String> {
     let first_of = |marks: &[(&str, &'static str)]| {
         let found = marks.iter().find(|(mark, _)| user_agent.contains(mark))?;
         Some(found.1)

@@ -20,6 +20,7 @@ mod transport;
 
 use std::sync::Arc;
 
+pub use device::describe as describe_device;
 pub use error::{MailError, MailSetupError};
 pub use model::{Errand, Letter, Recipient, Registry};
 

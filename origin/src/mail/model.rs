@@ -51,6 +51,11 @@ pub enum Letter {
         /// The event `password_changed`.
         event: AuditEventId,
     },
+    /// Somebody has signed in with the right password, on a device that the account hardly knows.
+    NewSignIn {
+        /// The event `logged_in`.
+        event: AuditEventId,
+    },
 }
 
 impl Letter {
@@ -61,7 +66,8 @@ impl Letter {
             | Self::AlreadyRegistered { event }
             | Self::AccountDeleted { event }
             | Self::PasswordReset { event }
-            | Self::PasswordChanged { event } => Subject::Event(event),
+            | Self::PasswordChanged { event }
+            | Self::NewSignIn { event } => Subject::Event(event),
             Self::VerifyEmail { ticket } | Self::ResetPassword { ticket } => Subject::Ticket(ticket),
         }
     }
@@ -75,7 +81,8 @@ impl Letter {
             | Self::AlreadyRegistered { .. }
             | Self::ResetPassword { .. }
             | Self::PasswordReset { .. }
-            | Self::PasswordChanged { .. } => false,
+            | Self::PasswordChanged { .. }
+            | Self::NewSignIn { .. } => false,
         }
     }
 
@@ -89,6 +96,7 @@ impl Letter {
             Self::AccountDeleted { event } => format!("account-deleted-{event}"),
             Self::PasswordReset { event } => format!("password-reset-{event}"),
             Self::PasswordChanged { event } => format!("password-changed-{event}"),
+            Self::NewSignIn { event } => format!("new-sign-in-{event}"),
         }
     }
 }
@@ -118,6 +126,7 @@ pub(super) enum Topic<'a> {
     AccountDeleted,
     PasswordReset,
     PasswordChanged,
+    NewSignIn,
 }
 
 /// A link, and until when it is good.

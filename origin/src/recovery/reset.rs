@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::password::PasswordRules;
 use crate::accounts::{self, EmailAddress, UserStatus};
 use crate::audit::{self, Event, EventKind};
+use crate::devices;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::jobs::{self, JobError, Task};
 use crate::kernel::db::Pool;
@@ -113,7 +114,7 @@ pub async fn answer_request(
     Ok(())
 }
 
-/// Replaces the password of the account that the ticket was sent to, and ends all its sessions. The ticket stays good for as long as
+/// Replaces the password of the account that the ticket was sent to, ends all its sessions, and forgets all its devices. The ticket stays good for as long as
 /// the password is not good enough.
 pub(super) async fn reset(
     app: &AppState,
@@ -151,6 +152,8 @@ pub(super) async fn reset(
     // Who has the link reads the mail of this address.
     confirm(&mut transaction, context, &user).await?;
     mailer.enqueue(&mut transaction, letter).await?;
+    // Whoever made it necessary may have made a device of theirs known, and who has forgotten a password proves it anew.
+    devices::forget_all_but(&mut transaction, &user, None, event(EventKind::DevicesForgotten)).await?;
     sessions::revoke_all_but(
         &mut transaction,
         &user,

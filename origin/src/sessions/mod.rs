@@ -8,7 +8,7 @@
 //! - Refreshing and revoking take the same lock, so that no token is given out for a session that has ended.
 //! - A token that was replaced for good ends its session when it is seen again. The caller commits that
 //!   before it answers.
-//! - A session ends early through [`revoke`] or [`revoke_all_but`] and in no other way: the row, the audit of it and
+//! - A session ends early through [`revoke`], [`revoke_all_but`] or [`revoke_among`] and in no other way: the row, the audit of it and
 //!   what the edge is told are one transaction, in this order.
 //! - An identifier is never used again, nor a session revived: what has ended stays so.
 //! - Refusing a token is the same work whatever is wrong with it.
@@ -41,7 +41,7 @@ pub use stored::{StoredSession, stored};
 use crate::accounts::{User, UserStatus};
 use crate::audit::{self, Event};
 use crate::kernel::db::PgConnection;
-use crate::kernel::ids::{FamilyId, Id as _, SessionId, TenantId, UserId};
+use crate::kernel::ids::{DeviceId, FamilyId, Id as _, SessionId, TenantId, UserId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::{TimeDelta, Timestamp};
@@ -237,6 +237,23 @@ pub async fn list_live(
     Ok(store::list_live(connection, tenant, user, now, LIST_LIMIT).await?)
 }
 
+/// The device that a session was opened on; `None` where that is not known, or was forgotten.
+pub async fn device_of(
+    connection: &mut PgConnection,
+    session: &Session,
+) -> Result<Option<DeviceId>, SessionsError> {
+    Ok(store::find_device(connection, session.id).await?)
+}
+
+/// The sessions of an account on one of its devices, ended or not. Asked before the device is forgotten.
+pub async fn on_device(
+    connection: &mut PgConnection,
+    user: &User,
+    device: DeviceId,
+) -> Result<Vec<SessionId>, SessionsError> {
+    Ok(store::find_on_device(connection, user, device).await?)
+}
+
 /// How often activity is noted.
 const ACTIVITY_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
@@ -284,7 +301,31 @@ pub async fn revoke_all_but(
     event: Event,
     now: Timestamp,
 ) -> Result<usize, SessionsError> {
-    let ended = store::revoke_all_but(connection, user, kept, reason, now).await?;
+    let ended = store::revoke_all_but(connection, user, kept, None, reason, now).await?;
+    tell(connection, user, &ended, reason, event, now).await
+}
+
+/// The same for the live sessions of an account that are among `some`.
+pub async fn revoke_among(
+    connection: &mut PgConnection,
+    user: &User,
+    some: &[SessionId],
+    reason: RevocationReason,
+    event: Event,
+    now: Timestamp,
+) -> Result<usize, SessionsError> {
+    let ended = store::revoke_all_but(connection, user, None, Some(some), reason, now).await?;
+    tell(connection, user, &ended, reason, event, now).await
+}
+
+async fn tell(
+    connection: &mut PgConnection,
+    user: &User,
+    ended: &[SessionId],
+    reason: RevocationReason,
+    event: Event,
+    now: Timestamp,
+) -> Result<usize, SessionsError> {
     if !ended.is_empty() {
         let event = event
             .tenant(user.tenant_id)

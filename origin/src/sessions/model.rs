@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::accounts::User;
 use crate::kernel::config::TokensConfig;
-use crate::kernel::ids::{SecretKeyId, SessionId, TenantId, UserId};
+use crate::kernel::ids::{DeviceId, SecretKeyId, SessionId, TenantId, UserId};
 use crate::kernel::time::{TimeDelta, Timestamp};
 
 use super::judge::ChainState;
@@ -88,6 +88,10 @@ pub struct NewSession {
     pub ip_address: IpAddr,
     /// What they use, 512 characters at most.
     pub user_agent: Option<String>,
+    /// The device they use, which is one of the account's.
+    pub device_id: Option<DeviceId>,
+    /// What it is called.
+    pub device_name: Option<String>,
 }
 
 /// A session that is live: not revoked, not run out, its account active.
@@ -112,7 +116,7 @@ pub struct ListedSession {
     pub ip_address: Option<IpAddr>,
     /// What it was opened with, as that introduced itself.
     pub user_agent: Option<String>,
-    /// What its holder calls the device.
+    /// What the device is called.
     pub device_name: Option<String>,
     /// When it was opened.
     pub created_at: Timestamp,

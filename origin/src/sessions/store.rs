@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::accounts::{KycStatus, Role, User, UserStatus};
 use crate::kernel::db::PgConnection;
-use crate::kernel::ids::{FamilyId, Id as _, SecretKeyId, SessionId, TenantId, UserId};
+use crate::kernel::ids::{DeviceId, FamilyId, Id as _, SecretKeyId, SessionId, TenantId, UserId};
 use crate::kernel::time::Timestamp;
 
 use super::judge::ChainState;
@@ -32,8 +32,8 @@ pub(super) async fn insert(
     sqlx::query!(
         "INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at, rotated_at,
                                last_active_at, idle_expires_at, absolute_expires_at, auth_time, amr, acr,
-                               ip_address, user_agent)
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8, $9, $10, $11, $12, $13)",
+                               ip_address, user_agent, device_id, device_name)
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         chain.session_id.uuid(),
         new.tenant_id.uuid(),
         new.user_id.uuid(),
@@ -47,6 +47,8 @@ pub(super) async fn insert(
         new.authentication.acr.as_str(),
         new.ip_address as IpAddr,
         new.user_agent,
+        new.device_id.map(DeviceId::uuid),
+        new.device_name,
     )
     .execute(connection)
     .await?;
@@ -343,19 +345,52 @@ pub(super) async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends all live sessions of an account, but for `kept`. Returns those that it has ended.
+/// The device that a session was opened on, as long as that is known.
+pub(super) async fn find_device(
+    connection: &mut PgConnection,
+    session: SessionId,
+) -> Result<Option<DeviceId>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT device_id AS "id: DeviceId" FROM sessions WHERE id = $1"#,
+        session.uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(found.flatten())
+}
+
+/// All sessions of an account on one of its devices that are kept, live or not.
+pub(super) async fn find_on_device(
+    connection: &mut PgConnection,
+    user: &User,
+    device: DeviceId,
+) -> Result<Vec<SessionId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: SessionId" FROM sessions WHERE tenant_id = $1 AND user_id = $2 AND device_id = $3"#,
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        device.uuid(),
+    )
+    .fetch_all(connection)
+    .await
+}
+
+/// Ends all live sessions of an account, or those among some, but for `kept`. Returns those that it has ended.
 pub(super) async fn revoke_all_but(
     connection: &mut PgConnection,
     user: &User,
     kept: Option<SessionId>,
+    among: Option<&[SessionId]>,
     reason: RevocationReason,
     now: Timestamp,
 ) -> Result<Vec<SessionId>, sqlx::Error> {
+    let among = among.map(|ids| ids.iter().copied().map(SessionId::uuid).collect::<Vec<_>>());
     // Locked in one order, so that two who do this at once do not wait for each other.
     sqlx::query_scalar!(
         r#"WITH live AS (
                SELECT id FROM sessions
                WHERE tenant_id = $1 AND user_id = $2 AND id IS DISTINCT FROM $3
+                 AND ($6::uuid[] IS NULL OR id = ANY ($6))
                  AND revoked_at IS NULL AND idle_expires_at > $5 AND absolute_expires_at > $5
                ORDER BY id FOR NO KEY UPDATE
            )
@@ -367,6 +402,7 @@ pub(super) async fn revoke_all_but(
         kept.map(SessionId::uuid),
         reason.as_str(),
         now,
+        among.as_deref(),
     )
     .fetch_all(connection)
     .await

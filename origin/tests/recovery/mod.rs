@@ -14,15 +14,15 @@ use crate::common::TestServer;
 use crate::mail::{Folder, run_all_jobs};
 
 /// A mail that has arrived.
-struct Mail {
-    to: String,
-    subject: String,
-    text: String,
-    html: String,
+pub(crate) struct Mail {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
 }
 
 /// Runs all jobs, and takes the mails that have arrived out of the folder, in the order of their subjects.
-async fn mails(server: &TestServer, folder: &Folder) -> Vec<Mail> {
+pub(crate) async fn mails(server: &TestServer, folder: &Folder) -> Vec<Mail> {
     run_all_jobs(server).await;
     let mut mails: Vec<Mail> = folder
         .files()
@@ -58,13 +58,13 @@ impl Mail {
     }
 
     /// The secret of the link.
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.link().split_once("token=").unwrap().1.to_owned()
     }
 }
 
 /// The only mail with this subject.
-fn only<'m>(mails: &'m [Mail], subject: &str) -> &'m Mail {
+pub(crate) fn only<'m>(mails: &'m [Mail], subject: &str) -> &'m Mail {
     let found: Vec<&Mail> = mails.iter().filter(|mail| mail.subject == subject).collect();
     let [mail] = found.as_slice() else {
         panic!("{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
@@ -73,9 +73,9 @@ fn only<'m>(mails: &'m [Mail], subject: &str) -> &'m Mail {
 }
 
 const CONFIRM: &str = "Confirm your address for Default";
-const CHOOSE: &str = "Choose a new password for Default";
+pub(crate) const CHOOSE: &str = "Choose a new password for Default";
 
-async fn post(server: &TestServer, path: &str, body: &Value) -> Response {
+pub(crate) async fn post(server: &TestServer, path: &str, body: &Value) -> Response {
     server.post(path).json(body).send().await.unwrap()
 }
 

@@ -61,6 +61,7 @@ async fn a_new_password_ends_every_session_and_is_announced() {
             "password_reset_offered",
             "password_reset",
             "email_verified",
+            "devices_forgotten",
             "sessions_revoked",
             "login_failed",
             "logged_in"

@@ -71,7 +71,7 @@ impl Browser {
 }
 
 /// The value that an answer sets a cookie to; empty where it deletes it.
-fn cookie_of(answer: &Answer, name: &str) -> Option<String> {
+pub(super) fn cookie_of(answer: &Answer, name: &str) -> Option<String> {
     let lines = answer.headers.get_all("set-cookie").iter();
     let mut of_name = lines.filter_map(|line| {
         let (pair, attributes) = line.to_str().unwrap().split_once(';').unwrap();

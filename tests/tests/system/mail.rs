@@ -13,7 +13,7 @@ use xtask::stack::ISSUER;
 const SOON: Duration = Duration::from_secs(15);
 
 /// The mails to this address, as they lie in the folder.
-fn mails_to(address: &str) -> Vec<String> {
+pub(super) fn mails_to(address: &str) -> Vec<String> {
     let Ok(folder) = std::fs::read_dir(state().join("mail")) else {
         return Vec::new();
     };
@@ -27,7 +27,7 @@ fn mails_to(address: &str) -> Vec<String> {
 }
 
 /// The only mail to this address with this subject, once it is there.
-async fn mail_to(address: &str, subject: &str) -> String {
+pub(super) async fn mail_to(address: &str, subject: &str) -> String {
     let line = format!("Subject: {subject}");
     let mails = eventually("the mail is there", SOON, async || {
         let mut mails = mails_to(address);

@@ -13,6 +13,7 @@ mod auth;
 mod canonical;
 mod chromium;
 mod cookies;
+mod devices;
 mod edge_flood;
 mod edge_keys;
 mod edge_limits;

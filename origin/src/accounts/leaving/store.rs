@@ -48,7 +48,7 @@ pub(super) async fn purge_one(
     connection: &mut PgConnection,
     before: Timestamp,
 ) -> Result<Option<Purged>, sqlx::Error> {
-    // Sessions, roles and tickets go by their foreign keys.
+    // Sessions, devices, roles and tickets go by their foreign keys.
     sqlx::query_as!(
         Purged,
         r#"DELETE FROM users WHERE id = (

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::kernel::ids::SessionId;
+use crate::kernel::ids::{DeviceId, SessionId};
 use crate::kernel::time::{Timestamp, as_optional_rfc3339, as_rfc3339};
 
 pub use store::find as stored;
@@ -35,5 +35,6 @@ pub struct StoredSession {
     acr: String,
     ip_address: Option<IpAddr>,
     user_agent: Option<String>,
+    device_id: Option<DeviceId>,
     device_name: Option<String>,
 }

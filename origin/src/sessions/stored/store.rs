@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::kernel::db::PgConnection;
 use crate::kernel::excerpt::Excerpt;
-use crate::kernel::ids::{Id as _, SessionId, TenantId, UserId};
+use crate::kernel::ids::{DeviceId, Id as _, SessionId, TenantId, UserId};
 
 use super::StoredSession;
 
@@ -21,7 +21,7 @@ pub async fn find(
         StoredSession,
         r#"SELECT id AS "id: SessionId", created_at, rotated_at, last_active_at, idle_expires_at,
                   absolute_expires_at, revoked_at, revoked_reason, auth_time, amr, acr,
-                  ip_address AS "ip_address: IpAddr", user_agent, device_name
+                  ip_address AS "ip_address: IpAddr", user_agent, device_id AS "device_id: DeviceId", device_name
            FROM sessions WHERE tenant_id = $1 AND user_id = $2 ORDER BY created_at DESC, id DESC LIMIT $3"#,
         tenant.uuid(),
         user.uuid(),
