@@ -23,6 +23,7 @@ use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
 use crate::kernel::secrets::SecretsError;
 use crate::kernel::time::Timestamp;
+use crate::lockout::{self, Lockout};
 use crate::mail::{Errand, Letter, MailSetupError, Mailer, Recipient, Registry};
 use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
@@ -39,6 +40,7 @@ pub struct App {
     core: AppState,
     csrf: CsrfTokens,
     limiter: Limiter,
+    lockout: Lockout,
     mailer: Mailer,
     password_rules: PasswordRules,
     sessions: Sessions,
@@ -82,6 +84,7 @@ impl App {
         Ok(Self {
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
+            lockout: Lockout::new(&config)?,
             mailer: Mailer::new(config.mail.as_ref())?,
             password_rules: PasswordRules::new(&config.passwords)?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
@@ -148,6 +151,7 @@ impl App {
                 purge_expired_venue_roles,
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
+            .duty("purge_login_failures", "*/10 * * * *", purge_login_failures)
             .duty("purge_deleted_accounts", "37 * * * *", purge_deleted_accounts)
             .duty("keep_audit_log", "41 3 * * *", keep_audit_log)
             .duty("rotate_signing_keys", "*/5 * * * *", rotate_signing_keys);
@@ -213,6 +217,11 @@ async fn answer_reset_request(app: App, now: Timestamp, task: ResetRequested) ->
 async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(recovery::purge_expired(&mut connection, now).await?)
+}
+
+async fn purge_login_failures(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(lockout::purge(&mut connection, now).await?)
 }
 
 /// Accounts that go in one run of the duty; the others wait for the next.

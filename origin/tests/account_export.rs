@@ -109,6 +109,10 @@ const NOT_ABOUT_A_PERSON: &[(&str, &str)] = &[
         "identifiers alone, for the life of an access token; what led there is among the events",
     ),
     (
+        "login_failures",
+        "names nobody, for a window or a lock; what led there is among the events",
+    ),
+    (
         "reset_requests",
         "gone as soon as a job has looked whose address it is; until then it is nobody's",
     ),

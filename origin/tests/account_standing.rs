@@ -10,6 +10,7 @@ use portcullis_origin::audit::Event;
 use portcullis_origin::kernel::clock::Clock as _;
 use portcullis_origin::kernel::random::SystemEntropy;
 use portcullis_origin::kernel::time::TimeDelta;
+use portcullis_origin::lockout::Lockout;
 use reqwest::StatusCode;
 
 use crate::common::{TestServer, redis_url};
@@ -229,6 +230,7 @@ async fn whoever_is_not_there_is_named_as_the_reason() {
 #[tokio::test]
 async fn no_session_is_opened_or_kept_for_an_account_that_is_being_locked() {
     let server = server().await;
+    let lockout = Lockout::new(server.app.core().config()).unwrap();
     for round in 0..8 {
         let email = format!("person-{round}@example.com");
         let person = register(&server, &email).await;
@@ -236,6 +238,7 @@ async fn no_session_is_opened_or_kept_for_an_account_that_is_being_locked() {
         let now = server.clock.now();
         let lock = access::change_status(
             server.app.core().pool(),
+            &lockout,
             DEFAULT_TENANT.parse().unwrap(),
             &address,
             StatusChange::Lock,

@@ -17,6 +17,8 @@ INSERT INTO secret_keys VALUES
 INSERT INTO tickets VALUES
     ('00000000-0000-0000-0000-0000000000ca', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', 'verify_email', 'a@example.com', decode(repeat('ab', 32), 'hex'), 'epoch', 'now');
+INSERT INTO login_failures VALUES
+    (decode(repeat('ab', 32), 'hex'), 'client', NULL, NULL, '{}', NULL, 'epoch');
 INSERT INTO reset_requests VALUES
     ('00000000-0000-0000-0000-0000000000cb', '00000000-0000-0000-0000-000000000001', 'a@example.com', 'epoch');
 INSERT INTO signing_keys (kid, state, modulus, exponent, private_sealed, master_key_id, created_at, activated_at)
@@ -62,8 +64,43 @@ fn cases() -> Vec<Case> {
         revocations(),
         venue_roles(),
         recovery(),
+        login_failures(),
     ]
     .concat()
+}
+
+/// `login_failures`.
+fn login_failures() -> Vec<Case> {
+    let failures = |set: &str| format!("UPDATE login_failures SET {set}");
+    let of_tenant = |tenant: &str| format!("kind = 'account', account = key, tenant_id = '{tenant}'");
+    vec![
+        (
+            "login_failures_pkey",
+            "INSERT INTO login_failures SELECT * FROM login_failures".to_owned(),
+        ),
+        (
+            "login_failures_tenant_id_fkey",
+            failures(&of_tenant("00000000-0000-0000-0000-0000000000ff")),
+        ),
+        ("login_failures_key_length_check", failures("key = '\\x00'")),
+        (
+            "login_failures_account_length_check",
+            failures(&of_tenant("00000000-0000-0000-0000-000000000001").replace("= key", "= '\\x00'")),
+        ),
+        (
+            "login_failures_kind_check",
+            failures(&of_tenant("00000000-0000-0000-0000-000000000001").replace("'account'", "'other'")),
+        ),
+        ("login_failures_owner_check", failures("kind = 'account'")),
+        (
+            "login_failures_failed_at_check",
+            failures("failed_at = array_fill('epoch'::timestamptz, '{1001}')"),
+        ),
+        (
+            "login_failures_locked_until_check",
+            failures("locked_until = 'epoch', failed_at = '{epoch}'"),
+        ),
+    ]
 }
 
 /// `tenants` and `users`.

@@ -26,13 +26,15 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         "DEFAULT_PER_MINUTE",
         "REFRESH_PER_MINUTE_SESSION",
         "REFRESH_FAILURES_PER_MINUTE_CLIENT",
-        "PASSWORD_CHECKS_PER_15_MINUTES",
         "RESET_MAILS_PER_HOUR",
         "VERIFICATION_MAILS_PER_HOUR",
         "ACCOUNT_EXPORTS_PER_HOUR",
         "ROLE_GRANTS_PER_MINUTE",
     ] {
         settings.insert(format!("PORTCULLIS__LIMITS__{limit}"), "100000".into());
+    }
+    for (limit, most) in [("ACCOUNT", "100"), ("CLIENT", "1000")] {
+        settings.insert(format!("PORTCULLIS__LOCKOUT__FAILURES_PER_{limit}"), most.into());
     }
 }
 

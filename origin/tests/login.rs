@@ -10,7 +10,7 @@ use portcullis_origin::kernel::time::TimeDelta;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::common::TestServer;
+use crate::common::{Settings, TestServer};
 use crate::fixtures::{
     DEFAULT_TENANT, PASSWORD, assert_refused, audit_trail, count, execute, login, me, moment, register,
     registration, server, try_login, without_limits,
@@ -159,9 +159,16 @@ async fn a_login_form_with_nothing_in_it_is_a_mistake_of_form() {
     .await;
 }
 
+/// Settings with every limit but that of failures.
+fn without_lockout(settings: &mut Settings) {
+    for (limit, most) in [("ACCOUNT", "100"), ("CLIENT", "1000")] {
+        settings.insert(format!("PORTCULLIS__LOCKOUT__FAILURES_PER_{limit}"), most.into());
+    }
+}
+
 #[tokio::test]
 async fn eleven_logins_to_one_address_in_a_minute_are_too_many() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(without_lockout).await;
     register(&server, "ada@example.com").await;
     for _ in 0..10 {
         let answer = try_login(&server, "ada@example.com", "a wrong password").await;
@@ -186,7 +193,7 @@ async fn eleven_logins_to_one_address_in_a_minute_are_too_many() {
 
 #[tokio::test]
 async fn thirty_one_logins_of_one_client_in_a_minute_are_too_many() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_with(without_lockout).await;
     for number in 0..30 {
         let answer = try_login(
             &server,

@@ -37,6 +37,7 @@ mod jobs;
 mod key_rotation;
 mod key_set_caching;
 mod limits;
+mod lockout;
 mod locks;
 mod log;
 mod login;

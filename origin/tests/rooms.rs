@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["mail"],
     &["revocations"],
     &["accounts"],
-    &["devices", "sessions", "rbac"],
+    &["devices", "sessions", "rbac", "lockout"],
     &["tokens"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],

@@ -2,31 +2,46 @@
 
 use crate::accounts;
 use crate::audit::{self, Event, EventKind};
-use crate::http::{AppState, RequestContext};
-use crate::kernel::passwords::Password;
-use crate::mail::{Letter, Mailer};
+use crate::http::RequestContext;
+use crate::kernel::passwords::{Password, PasswordHash};
+use crate::mail::Letter;
 use crate::rbac;
 use crate::sessions::{self, RevocationReason};
-use crate::tokens::FreshUser;
+use crate::tokens::{CurrentUser, FreshUser};
 
+use super::current::CurrentPassword;
 use super::error::AccessError;
-use super::password::{check_current, refuse};
 
 /// Hides the caller's account and ends everything that was opened with it. It is gone, and its address free, some time later.
 pub(super) async fn delete(
-    app: &AppState,
-    mailer: &Mailer,
+    current: &CurrentPassword,
     context: &RequestContext,
     FreshUser(caller): FreshUser,
     password: Password,
 ) -> Result<(), AccessError> {
-    let checked = check_current(app, context, &caller, password).await?;
+    let checked = current.check(context, &caller, password.clone()).await?;
+    if hide(current, context, &caller, &checked).await? {
+        return Ok(());
+    }
+    // A sign-in at the same moment may have renewed the hash of the same password.
+    let checked = current.check(context, &caller, password).await?;
+    if hide(current, context, &caller, &checked).await? {
+        return Ok(());
+    }
+    Err(current.refuse(context, &caller).await?)
+}
+
+/// False: it is not `checked` that is stored, or the account may not sign in any more.
+async fn hide(
+    current: &CurrentPassword,
+    context: &RequestContext,
+    caller: &CurrentUser,
+    checked: &PasswordHash,
+) -> Result<bool, AccessError> {
     let user = &caller.user;
-    let mut transaction = app.pool().begin().await?;
-    if !accounts::delete(&mut transaction, user, &checked, context.now).await? {
-        // The password was replaced meanwhile, or the account may not sign in any more.
-        drop(transaction);
-        return Err(refuse(app, context, &caller).await?);
+    let mut transaction = current.app.pool().begin().await?;
+    if !accounts::delete(&mut transaction, user, checked, context.now).await? {
+        return Ok(false);
     }
     let event = |kind| Event::of_request(context, kind).actor(user.id);
     let mut deleted = event(EventKind::AccountDeleted)
@@ -41,7 +56,7 @@ pub(super) async fn delete(
     }
     let letter = Letter::AccountDeleted { event: deleted.id() };
     audit::record(&mut transaction, deleted).await?;
-    mailer.enqueue(&mut transaction, letter).await?;
+    current.mailer.enqueue(&mut transaction, letter).await?;
     sessions::revoke_all_but(
         &mut transaction,
         user,
@@ -53,5 +68,5 @@ pub(super) async fn delete(
     .await?;
     accounts::outdate_tokens(&mut transaction, user, context.now).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }

@@ -6,6 +6,7 @@ use crate::accounts::password::UnfitPassword;
 use crate::accounts::{AccountsError, UserStatus};
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
+use crate::lockout::Locked;
 use crate::rbac::RbacError;
 use crate::sessions::SessionsError;
 
@@ -21,6 +22,9 @@ pub enum AccessError {
     /// What was given as the current password is not.
     #[error("the current password is wrong")]
     WrongPassword,
+    /// There were too many wrong ones.
+    #[error(transparent)]
+    Locked(#[from] Locked),
     /// The new password is the current one.
     #[error("the new password is the current one")]
     PasswordUnchanged,
@@ -59,6 +63,7 @@ impl From<AccessError> for Problem {
             AccessError::WrongPassword => {
                 Self::new(ProblemCode::InvalidCredentials).detail("The current password is wrong.")
             }
+            AccessError::Locked(locked) => locked.into(),
             AccessError::PasswordUnchanged => Self::new(ProblemCode::PasswordUnchanged),
             AccessError::UnfitPassword(error) => {
                 Self::validation_failed(Vec::new()).field("newPassword", error.code(), &error.message())

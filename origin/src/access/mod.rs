@@ -3,12 +3,13 @@
 //! Invariants:
 //! - A person sees and ends their own sessions only, and sees and has forgotten their own devices only; any other identifier is one that does not exist.
 //! - What ends access is committed with what the edge is told of it, or not at all.
-//! - Rows are locked in one order: the account, its devices, its sessions, and last the numbers of the revocation feed. A sign-in
+//! - Rows are locked in one order: the account, its failed attempts, its devices, its sessions, and last the numbers of the revocation feed. A sign-in
 //!   and a change of the account therefore take turns: no session is opened by a password, or for an account, that the
 //!   change has ended.
 //! - No transaction and no connection is held while a password is hashed.
 //! - This room owns no table, and decides nothing but the order of things.
 
+mod current;
 mod deletion;
 mod error;
 mod model;

@@ -4,59 +4,58 @@ use crate::accounts;
 use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
 use crate::devices;
-use crate::http::{AppState, Problem, RequestContext};
-use crate::kernel::passwords::{Password, PasswordHash};
-use crate::mail::{Letter, Mailer};
-use crate::rate_limit::{Limiter, Quota};
+use crate::http::RequestContext;
+use crate::kernel::passwords::PasswordHash;
+use crate::mail::Letter;
 use crate::recovery;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::CurrentUser;
 
+use super::current::CurrentPassword;
 use super::error::AccessError;
 use super::model::PasswordChange;
-
-const FIFTEEN_MINUTES: u32 = 900;
-
-/// Counts a try to name the current password against the limit of its account, whoever it turns out to be right for:
-/// who holds a stolen token must not find the password out with it.
-pub(super) async fn admit(
-    limiter: &Limiter,
-    app: &AppState,
-    context: &RequestContext,
-    caller: &CurrentUser,
-) -> Result<(), Problem> {
-    let limit = app.config().limits.password_checks_per_15_minutes;
-    let quota = Quota::within(limit, FIFTEEN_MINUTES);
-    limiter
-        .enforce(context, "password-check", &caller.user.id.to_string(), quota)
-        .await
-}
 
 /// Replaces the caller's password. Their other sessions end, and their other devices are forgotten; the session that asks goes on with
 /// its next refresh.
 pub(super) async fn change(
-    app: &AppState,
+    current: &CurrentPassword,
     rules: &PasswordRules,
-    mailer: &Mailer,
     context: &RequestContext,
     caller: &CurrentUser,
     change: PasswordChange,
 ) -> Result<(), AccessError> {
-    let checked = check_current(app, context, caller, change.current.clone()).await?;
+    let checked = current.check(context, caller, change.current.clone()).await?;
     if change.new.expose() == change.current.expose() {
         return Err(AccessError::PasswordUnchanged);
     }
     rules
         .check(change.new.clone(), caller.user.guessable_words())
         .await??;
-    let new = app.hasher().hash(change.new, context.random()).await?;
+    let new = current.app.hasher().hash(change.new, context.random()).await?;
+    if replace(current, context, caller, &checked, &new).await? {
+        return Ok(());
+    }
+    // A sign-in at the same moment may have renewed the hash of the same password.
+    let checked = current.check(context, caller, change.current).await?;
+    if replace(current, context, caller, &checked, &new).await? {
+        return Ok(());
+    }
+    Err(current.refuse(context, caller).await?)
+}
 
+/// Replaces the password and ends what the old one opened. False: it is not `checked` that is stored, or the account may not sign in
+/// any more.
+async fn replace(
+    current: &CurrentPassword,
+    context: &RequestContext,
+    caller: &CurrentUser,
+    checked: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<bool, AccessError> {
     let user = &caller.user;
-    let mut transaction = app.pool().begin().await?;
-    if !accounts::replace_password(&mut transaction, user, &checked, &new, context.now).await? {
-        // It was replaced by somebody else meanwhile, or the account may not sign in any more.
-        drop(transaction);
-        return Err(refuse(app, context, caller).await?);
+    let mut transaction = current.app.pool().begin().await?;
+    if !accounts::replace_password(&mut transaction, user, checked, new, context.now).await? {
+        return Ok(false);
     }
     let event = |kind| Event::of_request(context, kind).actor(user.id);
     let changed = event(EventKind::PasswordChanged)
@@ -65,15 +64,15 @@ pub(super) async fn change(
         .session(caller.session.id);
     let letter = Letter::PasswordChanged { event: changed.id() };
     audit::record(&mut transaction, changed).await?;
-    mailer.enqueue(&mut transaction, letter).await?;
+    current.mailer.enqueue(&mut transaction, letter).await?;
     // Who changes a password because of a link that they did not ask for must not be left with that link.
     recovery::withdraw_reset(&mut transaction, user.tenant_id, user.id).await?;
     // Whoever knew the old password may have made a device of theirs known.
-    let current = sessions::device_of(&mut transaction, &caller.session).await?;
+    let own_device = sessions::device_of(&mut transaction, &caller.session).await?;
     devices::forget_all_but(
         &mut transaction,
         user,
-        current,
+        own_device,
         event(EventKind::DevicesForgotten),
     )
     .await?;
@@ -88,40 +87,5 @@ pub(super) async fn change(
     .await?;
     accounts::outdate_tokens(&mut transaction, user, context.now).await?;
     transaction.commit().await?;
-    Ok(())
-}
-
-/// What the current password hashes to, if the caller knows it.
-pub(super) async fn check_current(
-    app: &AppState,
-    context: &RequestContext,
-    caller: &CurrentUser,
-    password: Password,
-) -> Result<PasswordHash, AccessError> {
-    let stored = {
-        let mut connection = app.pool().acquire().await?;
-        accounts::find_password(&mut connection, &caller.user).await?
-    };
-    let matches = app.hasher().verify(password, stored.as_ref()).await?;
-    match stored {
-        Some(hash) if matches => Ok(hash),
-        Some(_) | None => Err(refuse(app, context, caller).await?),
-    }
-}
-
-/// Commits the trace of a refusal, and gives the refusal.
-pub(super) async fn refuse(
-    app: &AppState,
-    context: &RequestContext,
-    caller: &CurrentUser,
-) -> Result<AccessError, AccessError> {
-    let event = Event::of_request(context, EventKind::PasswordRefused)
-        .tenant(caller.user.tenant_id)
-        .actor(caller.user.id)
-        .subject(caller.user.id)
-        .session(caller.session.id);
-    let mut transaction = app.pool().begin().await?;
-    audit::record(&mut transaction, event).await?;
-    transaction.commit().await?;
-    Ok(AccessError::WrongPassword)
+    Ok(true)
 }

@@ -7,10 +7,12 @@ use axum::{Json, Router};
 
 use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
+use crate::lockout::Lockout;
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
 use crate::tokens::{Credential, CurrentUser, FreshUser, Tokens};
 
+use super::current::CurrentPassword;
 use super::error::AccessError;
 use super::model::{
     ChangePasswordRequest, DeleteAccountRequest, DeviceList, RevokeAllQuery, Revoked, SessionList,
@@ -23,6 +25,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Lockout: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Tokens: FromRef<S>,
@@ -90,30 +93,24 @@ async fn forget_device(
 }
 
 async fn change_password(
-    State(app): State<AppState>,
-    State(limiter): State<Limiter>,
-    State(mailer): State<Mailer>,
+    current: CurrentPassword,
     State(rules): State<PasswordRules>,
     context: RequestContext,
     caller: CurrentUser,
     Valid(change): Valid<ChangePasswordRequest>,
 ) -> Result<StatusCode, Problem> {
-    password::admit(&limiter, &app, &context, &caller).await?;
-    password::change(&app, &rules, &mailer, &context, &caller, change).await?;
+    password::change(&current, &rules, &context, &caller, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete_account(
-    State(app): State<AppState>,
-    State(limiter): State<Limiter>,
-    State(mailer): State<Mailer>,
+    current: CurrentPassword,
     context: RequestContext,
     caller: FreshUser,
     headers: HeaderMap,
-    Valid(current): Valid<DeleteAccountRequest>,
+    Valid(password): Valid<DeleteAccountRequest>,
 ) -> Result<StatusCode, Problem> {
-    password::admit(&limiter, &app, &context, &caller.0).await?;
-    deletion::delete(&app, &mailer, &context, caller, current).await?;
+    deletion::delete(&current, &context, caller, password).await?;
     Credential::of(&headers)?.forget(&context);
     Ok(StatusCode::NO_CONTENT)
 }

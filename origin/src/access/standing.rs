@@ -5,6 +5,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
+use crate::lockout::Lockout;
 use crate::sessions::{self, RevocationReason};
 
 use super::error::AccessError;
@@ -17,6 +18,8 @@ pub enum ChangedStatus {
         /// How many.
         ended_sessions: usize,
     },
+    /// It was active before, and wrong passwords had locked it: that has ended.
+    LockLifted,
     /// It was so before.
     AlreadySo,
 }
@@ -30,10 +33,12 @@ pub enum ChangedRole {
     AlreadySo,
 }
 
-/// Suspends, closes or opens the account with this address. Where it may not sign in any more, its sessions end.
+/// Suspends, closes or opens the account with this address. Where it may not sign in any more, its sessions end; the end of a suspension is also
+/// that of the locks that wrong passwords have brought about.
 /// `event` begins an audit event of the given kind: it says who does it.
 pub async fn change_status(
     pool: &Pool,
+    lockout: &Lockout,
     tenant: TenantId,
     email: &EmailAddress,
     change: StatusChange,
@@ -52,11 +57,21 @@ pub async fn change_status(
     let mut transaction = pool.begin().await?;
     let user = lock(&mut transaction, tenant, email).await?;
     let target = change.target();
-    if user.status == target {
-        return Ok(ChangedStatus::AlreadySo);
-    }
-    if !change.applies_to(user.status) {
+    let is_so = user.status == target;
+    if !is_so && !change.applies_to(user.status) {
         return Err(AccessError::NotApplicable(user.status));
+    }
+    let lifted = change == StatusChange::Unlock
+        && lockout
+            .lift(&mut transaction, &user, event(EventKind::SignInUnlocked), now)
+            .await?;
+    if is_so {
+        transaction.commit().await?;
+        return Ok(if lifted {
+            ChangedStatus::LockLifted
+        } else {
+            ChangedStatus::AlreadySo
+        });
     }
     accounts::set_status(&mut transaction, &user, target, now).await?;
     audit::record(&mut transaction, about(event(kind), &user)).await?;

@@ -19,6 +19,10 @@ pub enum EventKind {
     LoggedIn,
     /// Credentials were refused.
     LoginFailed,
+    /// Too many failures have locked an account, a device, who is signed in, or a client, for a while.
+    SignInLocked,
+    /// Such locks of an account were ended before their time.
+    SignInUnlocked,
     /// A refresh token that was just replaced came again, and was answered with the same successor.
     RefreshReplayed,
     /// A refresh token came that had been replaced for good; its session was revoked.
@@ -106,6 +110,8 @@ impl EventKind {
             Self::Imported => "imported",
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
+            Self::SignInLocked => "sign_in_locked",
+            Self::SignInUnlocked => "sign_in_unlocked",
             Self::RefreshReplayed => "refresh_replayed",
             Self::RefreshReused => "refresh_reused",
             Self::LoggedOut => "logged_out",
@@ -158,6 +164,8 @@ pub struct RecordedEvent {
     pub ip_address: Option<IpAddr>,
     /// By which program, at most 512 characters.
     pub user_agent: Option<String>,
+    /// What else is known.
+    pub detail: serde_json::Value,
     /// When.
     pub occurred_at: Timestamp,
 }

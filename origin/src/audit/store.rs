@@ -42,7 +42,7 @@ pub async fn find(
     sqlx::query_as!(
         RecordedEvent,
         r#"SELECT tenant_id AS "tenant: TenantId", subject_id AS "subject: UserId",
-                  ip_address AS "ip_address: std::net::IpAddr", user_agent, occurred_at
+                  ip_address AS "ip_address: std::net::IpAddr", user_agent, detail, occurred_at
            FROM audit_events WHERE id = $1"#,
         id.uuid(),
     )

@@ -12,6 +12,7 @@ use crate::kernel::db::Pool;
 use crate::kernel::ids::TenantId;
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::Timestamp;
+use crate::lockout::Lockout;
 
 use super::arguments::{RoleArgument, UserArguments, UsersCommand};
 use super::{Attempt, CliError, block_on, connect, import, say};
@@ -41,12 +42,15 @@ pub(super) fn run(
 
 async fn change_status(config: &Config, user: &UserArguments, change: StatusChange) -> Result<(), CliError> {
     let Account { pool, tenant, email } = find(config, user).await?;
+    let lockout = Lockout::new(config).attempt("the key of the locks cannot be made")?;
     let now = SystemClock.now();
-    let changed = access::change_status(&pool, tenant, &email, change, by_operator(now), now)
+    let event = by_operator(now);
+    let changed = access::change_status(&pool, &lockout, tenant, &email, change, event, now)
         .await
         .attempt("the account was not changed")?;
     let (email, status) = (email.as_str(), change.target().as_str());
     match (changed, change) {
+        (ChangedStatus::LockLifted, _) => say(format_args!("{email} may sign in again")),
         (ChangedStatus::AlreadySo, _) => say(format_args!("{email} is {status} already")),
         (ChangedStatus::Changed { ended_sessions }, StatusChange::Lock | StatusChange::Disable) => {
             say(format_args!(

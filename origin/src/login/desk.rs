@@ -5,14 +5,12 @@ use axum::http::request::Parts;
 use secrecy::SecretString;
 
 use crate::accounts::password::PasswordRules;
-use crate::accounts::{self, User, UserStatus};
+use crate::accounts::{self, User};
 use crate::audit::{self, Event, EventKind};
-use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
-use crate::kernel::ids::{TenantId, UserId};
-use crate::kernel::passwords::{Password, PasswordHash};
 use crate::kernel::time::Timestamp;
+use crate::lockout::Lockout;
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
@@ -21,13 +19,14 @@ use crate::sessions::{self, Accepted, ChainOwner, Presented, RevocationReason, S
 use crate::tokens::{AccessToken, CurrentUser, Tokens};
 
 use super::error::LoginError;
-use super::model::{PasswordLogin, SignedIn};
+use super::model::SignedIn;
 use super::opening::Entrance;
 
 /// Where people sign in: what the use cases need, gathered for one request.
 pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
+    pub(super) lockout: Lockout,
     pub(super) mailer: Mailer,
     pub(super) password_rules: PasswordRules,
     pub(super) sessions: Sessions,
@@ -40,6 +39,7 @@ where
     S: Sync,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Lockout: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
@@ -52,6 +52,7 @@ where
         Ok(Self {
             app: AppState::from_ref(state),
             limiter: Limiter::from_ref(state),
+            lockout: Lockout::from_ref(state),
             mailer: Mailer::from_ref(state),
             password_rules: PasswordRules::from_ref(state),
             sessions: Sessions::from_ref(state),
@@ -62,77 +63,6 @@ where
 }
 
 impl Desk {
-    /// Checks a password and opens a session. Whether the address is known does not show, neither in the answer
-    /// nor in the work: two reads, one hash and one event either way.
-    pub(super) async fn login(
-        &self,
-        context: &RequestContext,
-        login: PasswordLogin,
-        device: &PresentedDevice,
-    ) -> Result<SignedIn, LoginError> {
-        let (tenant, credentials) = {
-            let mut connection = self.app.pool().acquire().await?;
-            let tenant = accounts::tenant(&mut connection, self.tenant_slug(context)).await?;
-            let found = accounts::find_credentials(&mut connection, tenant, &login.email).await?;
-            (tenant, found)
-        };
-        let known = credentials.as_ref().map(|credentials| credentials.user.id);
-        let (user, hash) = match credentials {
-            Some(credentials) => (Some(credentials.user), credentials.password_hash),
-            None => (None, None),
-        };
-        let matches = self
-            .app
-            .hasher()
-            .verify(login.password.clone(), hash.as_ref())
-            .await?;
-        let (Some(user), Some(hash), true) = (user, hash, matches) else {
-            return self
-                .refuse(context, tenant, known, LoginError::InvalidCredentials)
-                .await;
-        };
-        if self.awaits_confirmation(&user) {
-            return self
-                .refuse(context, tenant, known, LoginError::AddressUnconfirmed)
-                .await;
-        }
-        match user.status {
-            UserStatus::Active => {}
-            UserStatus::Locked => {
-                return self
-                    .refuse(context, tenant, known, LoginError::AccountLocked)
-                    .await;
-            }
-            UserStatus::Disabled => {
-                return self
-                    .refuse(context, tenant, known, LoginError::AccountDisabled)
-                    .await;
-            }
-        }
-
-        let renewed = self.renewed_hash(context, login.password, &hash).await;
-        let mut transaction = self.app.pool().begin().await?;
-        let noted =
-            accounts::record_login(&mut transaction, user, &hash, context.now, context.client_ip).await?;
-        let Some(user) = noted else {
-            drop(transaction);
-            return self
-                .refuse(context, tenant, known, LoginError::InvalidCredentials)
-                .await;
-        };
-        let moment = issuing_moment(context, &user)?;
-        if let Some(renewed) = renewed {
-            accounts::renew_hash(&mut transaction, &user, &hash, &renewed).await?;
-        }
-        let entrance = self
-            .open_session(&mut transaction, context, &user, device)
-            .await?;
-        self.announce(&mut transaction, &entrance).await?;
-        let held = rbac::held(&mut transaction, &user, moment).await?;
-        transaction.commit().await?;
-        self.welcome(context, user, entrance, held).await
-    }
-
     /// Gives out the successor of a refresh token, and a new access token of the same session.
     pub(super) async fn refresh(
         &self,
@@ -224,21 +154,6 @@ impl Desk {
             .unwrap_or(&self.app.config().default_tenant)
     }
 
-    /// A fresh hash of a password that has just been found to match, where what is stored is outdated. A server that is too busy
-    /// for it does it at another sign-in.
-    async fn renewed_hash(
-        &self,
-        context: &RequestContext,
-        password: Password,
-        stored: &PasswordHash,
-    ) -> Option<PasswordHash> {
-        let hasher = self.app.hasher();
-        if !hasher.is_outdated(&password, stored).ok()? {
-            return None;
-        }
-        hasher.hash(password, context.random()).await.ok()
-    }
-
     pub(super) async fn welcome(
         &self,
         context: &RequestContext,
@@ -265,27 +180,6 @@ impl Desk {
             .issue(user, session, held, context.now, id, context.entropy())
             .await?)
     }
-
-    /// Commits the trace of a refusal, and then refuses.
-    async fn refuse<T>(
-        &self,
-        context: &RequestContext,
-        tenant: TenantId,
-        user: Option<UserId>,
-        refusal: LoginError,
-    ) -> Result<T, LoginError> {
-        let event = Event::of_request(context, EventKind::LoginFailed)
-            .tenant(tenant)
-            .detail("reason", refusal.to_string());
-        let event = match user {
-            Some(user) => event.subject(user),
-            None => event,
-        };
-        let mut transaction = self.app.pool().begin().await?;
-        audit::record(&mut transaction, event).await?;
-        transaction.commit().await?;
-        Err(refusal)
-    }
 }
 
 /// Ends a session, unless it has ended. Whether there was something to end.
@@ -299,7 +193,7 @@ pub(super) async fn end_session(
 }
 
 /// The moment that a token of this account is issued for.
-fn issuing_moment(context: &RequestContext, user: &User) -> Result<Timestamp, LoginError> {
+pub(super) fn issuing_moment(context: &RequestContext, user: &User) -> Result<Timestamp, LoginError> {
     user.issuing_moment(context.now)
         .ok_or(LoginError::ChangedTooOften)
 }

@@ -6,6 +6,7 @@ use crate::accounts::AccountsError;
 use crate::accounts::password::UnfitPassword;
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
+use crate::lockout::Locked;
 use crate::recovery::RecoveryError;
 use crate::sessions::SessionsError;
 use crate::tokens::KeysError;
@@ -30,6 +31,9 @@ pub enum LoginError {
     /// The password is right, and the account was suspended by an operator.
     #[error("the account is locked")]
     AccountLocked,
+    /// There were too many wrong passwords.
+    #[error(transparent)]
+    Locked(#[from] Locked),
     /// The password that was chosen would not protect the account.
     #[error("the password is unfit")]
     UnfitPassword(#[from] UnfitPassword),
@@ -62,6 +66,13 @@ pub enum LoginError {
     Database(#[from] sqlx::Error),
 }
 
+impl LoginError {
+    /// Whether it is the password that was refused, and who tried it has used one attempt up.
+    pub(super) const fn is_of_the_password(&self) -> bool {
+        matches!(self, Self::InvalidCredentials | Self::AddressUnconfirmed)
+    }
+}
+
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
@@ -72,6 +83,7 @@ impl From<LoginError> for Problem {
             LoginError::AccountLocked => {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
             }
+            LoginError::Locked(locked) => locked.into(),
             LoginError::UnfitPassword(error) => {
                 Self::validation_failed(Vec::new()).field("password", error.code(), &error.message())
             }

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - The answer to a login, and the work it costs, are the same for an unknown address and for a wrong
-//!   password. What is wrong with an account is told only to who knows its password.
+//!   password. What is wrong with an account is told only to who knows its password, and has not guessed too often ([`crate::lockout`]).
 //! - No transaction and no connection is held while a password is hashed or a token is signed.
 //! - A refusal that must leave a trace is committed before it is answered.
 //! - The tokens of one answer go to cookies or into its body, never to both.
@@ -15,6 +15,7 @@ mod desk;
 mod error;
 mod model;
 mod opening;
+mod password;
 mod patience;
 mod registration;
 mod routes;

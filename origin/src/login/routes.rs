@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use crate::accounts::password::PasswordRules;
 use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext, Valid};
+use crate::lockout::Lockout;
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
 use crate::recovery::Tickets;
@@ -27,6 +28,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Lockout: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,

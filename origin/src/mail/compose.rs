@@ -12,10 +12,10 @@ use crate::audit::RecordedEvent;
 use crate::kernel::config::MailConfig;
 use crate::kernel::time::Timestamp;
 
-use super::content::{Block, Content, content};
+use super::content::{Block, Content, content, moment};
 use super::device;
 use super::error::MailError;
-use super::model::{Errand, Letter, Opening, Recipient, Topic};
+use super::model::{Errand, Letter, Lock, Opening, Recipient, Topic};
 
 /// Most characters of a line of text, but for links (RFC 5322 §2.1.1).
 const COLUMNS: usize = 78;
@@ -159,6 +159,7 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
         Letter::SessionEndedByReuse { .. } => Some(Topic::SessionEndedByReuse),
         Letter::VerifyEmail { .. } => opening.map(Topic::VerifyEmail),
         Letter::AlreadyRegistered { .. } => Some(Topic::AlreadyRegistered),
+        Letter::SignInLocked { .. } => lock(found).map(Topic::SignInLocked),
         Letter::ResetPassword { .. } => opening.map(Topic::ResetPassword),
         Letter::AccountDeleted { .. } => Some(Topic::AccountDeleted),
         Letter::PasswordReset { .. } => Some(Topic::PasswordReset),
@@ -167,12 +168,22 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
     }
 }
 
+/// What the event says of a lock.
+fn lock(found: &Found) -> Option<Lock<'_>> {
+    let Found::Event(event) = found else { return None };
+    let text = |name| event.detail.get(name)?.as_str();
+    Some(Lock {
+        of: text("of")?,
+        until: text("until")?.parse().ok()?,
+    })
+}
+
 /// When, from where, and on what, as far as it is known.
 fn facts(found: &Found) -> Vec<(&'static str, String)> {
     let Found::Event(event) = found else {
         return Vec::new();
     };
-    let when = event.occurred_at.format("%-d %B %Y, %H:%M UTC").to_string();
+    let when = moment(event.occurred_at);
     let address = event.ip_address.as_ref().map(IpAddr::to_string);
     let device = event.user_agent.as_deref().and_then(device::describe);
     let all = [("When", Some(when)), ("Address", address), ("Device", device)];

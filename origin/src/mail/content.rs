@@ -2,7 +2,7 @@
 
 use crate::kernel::time::{TimeDelta, Timestamp};
 
-use super::model::{Opening, Topic};
+use super::model::{Lock, Opening, Topic};
 
 /// One letter, before it is set.
 pub(super) struct Content {
@@ -50,6 +50,7 @@ pub(super) fn content(topic: &Topic<'_>, tenant: &str, now: Timestamp) -> Conten
         Topic::SessionEndedByReuse => session_ended_by_reuse(tenant),
         Topic::VerifyEmail(opening) => verify_email(tenant, *opening, now),
         Topic::AlreadyRegistered => already_registered(tenant),
+        Topic::SignInLocked(lock) => sign_in_locked(tenant, *lock),
         Topic::ResetPassword(opening) => reset_password(tenant, *opening, now),
         Topic::AccountDeleted => account_deleted(tenant),
         Topic::PasswordReset => password_reset(tenant),
@@ -118,6 +119,49 @@ fn already_registered(tenant: &str) -> Content {
                 "sign in with your password. If you have forgotten it, ask for a new one where you sign in.",
             ),
             advice("If it was not", "there is nothing to do."),
+        ],
+    }
+}
+
+fn sign_in_locked(tenant: &str, lock: Lock<'_>) -> Content {
+    // Nobody should come back a moment too early.
+    let until = moment(lock.until + TimeDelta::seconds(59));
+    let (what, who) = match lock.of {
+        "holder" => (
+            format!(
+                "Somebody who is signed in to your account with {tenant} has named a wrong current password too often. Until {until} the \
+                 password cannot be changed by who is signed in, nor the account closed."
+            ),
+            "somebody may use your device, or a copy of your sign-in. Ask for a new password where you sign in: all devices are signed \
+             out by it.",
+        ),
+        "device" => (
+            format!(
+                "A device that you have signed in with before was used with too many wrong passwords for your account with {tenant}. \
+                 Until {until} nobody signs in on it, not even with the right password."
+            ),
+            "somebody may use your device. Nobody has got in. Ask for a new password where you sign in if you are in doubt.",
+        ),
+        _ => (
+            format!(
+                "Somebody has tried too many wrong passwords for your account with {tenant}. Until {until} nobody signs in from a \
+                 device that the account does not know, not even with the right password. Devices that you have signed in with before \
+                 go on as ever."
+            ),
+            "nobody has got in. Choose a new password if yours is short, or if you use it elsewhere too.",
+        ),
+    };
+    Content {
+        subject: format!("Too many wrong passwords for {tenant}"),
+        heading: "Your account is locked for a while".to_owned(),
+        blocks: vec![
+            text(what),
+            Block::Facts,
+            advice(
+                "If it was you",
+                "wait until then, or ask for a new password where you sign in, which ends the lock at once.",
+            ),
+            advice("If it was not", who),
         ],
     }
 }
@@ -223,6 +267,11 @@ fn new_sign_in(tenant: &str) -> Content {
             ),
         ],
     }
+}
+
+/// `26 November 2026, 09:30 UTC`.
+pub(super) fn moment(moment: Timestamp) -> String {
+    moment.format("%-d %B %Y, %H:%M UTC").to_string()
 }
 
 /// `24 hours`, `1 hour`, `59 minutes`. A mail that is written seconds after its ticket says what the ticket was issued for; beyond that

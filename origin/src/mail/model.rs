@@ -41,6 +41,11 @@ pub enum Letter {
         /// The event `password_reset`.
         event: AuditEventId,
     },
+    /// Wrong passwords have locked the account for a while.
+    SignInLocked {
+        /// The event `sign_in_locked`.
+        event: AuditEventId,
+    },
     /// The account was given up.
     AccountDeleted {
         /// The event `account_deleted`.
@@ -64,6 +69,7 @@ impl Letter {
         match self {
             Self::SessionEndedByReuse { event }
             | Self::AlreadyRegistered { event }
+            | Self::SignInLocked { event }
             | Self::AccountDeleted { event }
             | Self::PasswordReset { event }
             | Self::PasswordChanged { event }
@@ -79,6 +85,7 @@ impl Letter {
             Self::SessionEndedByReuse { .. }
             | Self::VerifyEmail { .. }
             | Self::AlreadyRegistered { .. }
+            | Self::SignInLocked { .. }
             | Self::ResetPassword { .. }
             | Self::PasswordReset { .. }
             | Self::PasswordChanged { .. }
@@ -92,6 +99,7 @@ impl Letter {
             Self::SessionEndedByReuse { event } => format!("session-ended-by-reuse-{event}"),
             Self::VerifyEmail { ticket } => format!("verify-email-{ticket}"),
             Self::AlreadyRegistered { event } => format!("already-registered-{event}"),
+            Self::SignInLocked { event } => format!("sign-in-locked-{event}"),
             Self::ResetPassword { ticket } => format!("reset-password-{ticket}"),
             Self::AccountDeleted { event } => format!("account-deleted-{event}"),
             Self::PasswordReset { event } => format!("password-reset-{event}"),
@@ -122,6 +130,7 @@ pub(super) enum Topic<'a> {
     SessionEndedByReuse,
     VerifyEmail(Opening<'a>),
     AlreadyRegistered,
+    SignInLocked(Lock<'a>),
     ResetPassword(Opening<'a>),
     AccountDeleted,
     PasswordReset,
@@ -134,6 +143,14 @@ pub(super) enum Topic<'a> {
 pub(super) struct Opening<'a> {
     pub(super) url: &'a str,
     pub(super) expires_at: Timestamp,
+}
+
+/// What is locked, and until when.
+#[derive(Clone, Copy)]
+pub(super) struct Lock<'a> {
+    /// `account`, `device` or `holder`, as the event has it.
+    pub(super) of: &'a str,
+    pub(super) until: Timestamp,
 }
 
 /// Somebody who is written to.

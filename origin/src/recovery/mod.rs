@@ -8,7 +8,7 @@
 //! - Asking for a new password does the same work whoever asks, and says the same: whether there is an account is found
 //!   out by a job, afterwards.
 //! - A link that is opened changes nothing; what it is for is done by a POST.
-//! - A new password ends all sessions, outdates all tokens and forgets all devices. It touches no second factor, and does not open an account that
+//! - A new password ends all sessions, outdates all tokens, forgets all devices, and ends the locks of wrong passwords. It touches no second factor, and does not open an account that
 //!   an operator has locked.
 //! - This room writes `tickets` and `reset_requests`; nobody else does.
 

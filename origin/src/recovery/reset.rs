@@ -15,6 +15,7 @@ use crate::kernel::ids::{Id as _, ResetRequestId, TicketId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secret_digest::SecretDigest;
 use crate::kernel::time::Timestamp;
+use crate::lockout::Lockout;
 use crate::mail::{Letter, Mailer};
 use crate::rate_limit::{Limiter, Quota, client_key};
 use crate::sessions::{self, RevocationReason};
@@ -114,11 +115,13 @@ pub async fn answer_request(
     Ok(())
 }
 
-/// Replaces the password of the account that the ticket was sent to, ends all its sessions, and forgets all its devices. The ticket stays good for as long as
+/// Replaces the password of the account that the ticket was sent to, ends all its sessions, forgets all its devices, and ends the locks that
+/// wrong passwords have brought about: guesses at the old one tell nothing about the new. The ticket stays good for as long as
 /// the password is not good enough.
 pub(super) async fn reset(
     app: &AppState,
     rules: &PasswordRules,
+    lockout: &Lockout,
     mailer: &Mailer,
     context: &RequestContext,
     new: NewPassword,
@@ -149,6 +152,14 @@ pub(super) async fn reset(
         .subject(user.id);
     let letter = Letter::PasswordReset { event: replaced.id() };
     audit::record(&mut transaction, replaced).await?;
+    lockout
+        .lift(
+            &mut transaction,
+            &user,
+            event(EventKind::SignInUnlocked),
+            context.now,
+        )
+        .await?;
     // Who has the link reads the mail of this address.
     confirm(&mut transaction, context, &user).await?;
     mailer.enqueue(&mut transaction, letter).await?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::accounts::password::PasswordRules;
 use crate::http::{AppState, Problem, Query, RequestContext, Valid};
+use crate::lockout::Lockout;
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
 use crate::tokens::{CurrentUser, Tokens};
@@ -27,6 +28,7 @@ where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
+    Lockout: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Tickets: FromRef<S>,
@@ -106,12 +108,13 @@ async fn forgot(
 async fn reset_password(
     State(app): State<AppState>,
     State(limiter): State<Limiter>,
+    State(lockout): State<Lockout>,
     State(mailer): State<Mailer>,
     State(rules): State<PasswordRules>,
     context: RequestContext,
     Valid(new): Valid<ResetPasswordRequest>,
 ) -> Result<StatusCode, Problem> {
     reset::admit(&limiter, &app, &context, "reset").await?;
-    reset::reset(&app, &rules, &mailer, &context, new).await?;
+    reset::reset(&app, &rules, &lockout, &mailer, &context, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

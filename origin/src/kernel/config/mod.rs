@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod lockout;
 mod mail;
 mod passwords;
 mod reader;
@@ -34,6 +35,7 @@ use secrecy::SecretString;
 pub use self::redis::RedisConfig;
 pub use accounts::AccountsConfig;
 pub use audit::AuditConfig;
+pub use lockout::LockoutConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
 pub use registration::RegistrationConfig;
@@ -72,6 +74,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[lockout]`
+    pub lockout: LockoutConfig,
     /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.
     pub clients: BTreeMap<String, SecretDigest>,
     /// `[mail]`; `None`: mail is off.
@@ -151,9 +155,6 @@ pub struct LimitsConfig {
     /// Refresh tokens a minute that are good for nothing, for one client. Past it a client is refused before the database is
     /// asked. Default 300.
     pub refresh_failures_per_minute_client: NonZeroU32,
-    /// Times in 15 minutes that somebody who is signed in may name the current password of the account, right or
-    /// wrong. Default 5.
-    pub password_checks_per_15_minutes: NonZeroU32,
     /// Mails an hour with a link to choose a new password, for one address. What is asked for beyond that is answered alike and
     /// sent nowhere. Default 3.
     pub reset_mails_per_hour: NonZeroU32,

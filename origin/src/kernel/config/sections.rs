@@ -11,8 +11,9 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    AccountsConfig, AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LogConfig, LogFormat,
-    MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret, service_clients,
+    AccountsConfig, AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LockoutConfig, LogConfig,
+    LogFormat, MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret,
+    service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -27,7 +28,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
     let accounts = section("accounts");
     let (clients, registration) = (section("clients"), section("registration"));
-    let audit = section("audit");
+    let (audit, lockout) = (section("audit"), section("lockout"));
 
     let http = HttpConfig::read(http, mistakes);
     let database = DatabaseConfig::read(database, mistakes);
@@ -38,6 +39,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let passwords = PasswordsConfig::read(passwords, mistakes);
     let accounts = AccountsConfig::read(accounts, mistakes);
     let limits = LimitsConfig::read(limits, mistakes);
+    let lockout = LockoutConfig::read(lockout, mistakes);
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
     let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
@@ -57,6 +59,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         accounts,
         registration,
         limits,
+        lockout,
         clients,
         mail,
         audit,
@@ -247,7 +250,6 @@ impl LimitsConfig {
             default_per_minute: limit("default_per_minute", 100),
             refresh_per_minute_session: limit("refresh_per_minute_session", 30),
             refresh_failures_per_minute_client: limit("refresh_failures_per_minute_client", 300),
-            password_checks_per_15_minutes: limit("password_checks_per_15_minutes", 5),
             reset_mails_per_hour: limit("reset_mails_per_hour", 3),
             verification_mails_per_hour: limit("verification_mails_per_hour", 3),
             account_exports_per_hour: limit("account_exports_per_hour", 3),

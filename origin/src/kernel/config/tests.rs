@@ -67,8 +67,16 @@ fn what_is_not_set_has_the_documented_default() {
     assert!(passwords.permits >= 1);
     assert_eq!(config.limits.login_per_minute_pair.get(), 10);
     assert_eq!(config.limits.default_per_minute.get(), 100);
-    assert_eq!(config.limits.password_checks_per_15_minutes.get(), 5);
     assert_eq!(config.limits.role_grants_per_minute.get(), 10);
+    let lockout = config.lockout;
+    assert_eq!(
+        (lockout.failures_per_account, lockout.failures_per_client),
+        (5, 10)
+    );
+    assert_eq!(
+        (lockout.window, lockout.lock),
+        (TimeDelta::minutes(15), TimeDelta::minutes(15))
+    );
     assert_eq!(config.default_tenant, "default");
     assert_eq!(config.master_key.id(), "1");
     assert!(config.old_master_key_ids.is_empty());
@@ -447,4 +455,34 @@ fn mistakes_in_mail_are_all_named() {
     }
     assert!(!text.contains("hunter2"), "{text}");
     assert_eq!(mistakes(&[("PORTCULLIS__MAIL__TRANSPORT", "pigeon")]).len(), 1);
+}
+
+#[test]
+fn a_lockout_has_bounds() {
+    let found = mistakes(&[
+        ("PORTCULLIS__LOCKOUT__FAILURES_PER_ACCOUNT", "0"),
+        ("PORTCULLIS__LOCKOUT__FAILURES_PER_CLIENT", "1001"),
+        ("PORTCULLIS__LOCKOUT__WINDOW_MINUTES", "1441"),
+        ("PORTCULLIS__LOCKOUT__LOCK_MINUTES", "0"),
+        ("PORTCULLIS__LOCKOUT__ATTEMPTS", "5"),
+        ("PORTCULLIS__LIMITS__PASSWORD_CHECKS_PER_15_MINUTES", "5"),
+    ]);
+    for setting in [
+        "limits.password_checks_per_15_minutes",
+        "lockout.failures_per_account",
+        "lockout.failures_per_client",
+        "lockout.window_minutes",
+        "lockout.lock_minutes",
+        "lockout.attempts",
+    ] {
+        assert!(
+            found.iter().any(|mistake| mistake.contains(setting)),
+            "{setting}: {found:?}"
+        );
+    }
+    let config = with(&[
+        ("PORTCULLIS__LOCKOUT__FAILURES_PER_ACCOUNT", "100"),
+        ("PORTCULLIS__LOCKOUT__FAILURES_PER_CLIENT", "1000"),
+    ]);
+    assert_eq!(config.unwrap().lockout.failures_per_client, 1000);
 }
