@@ -85,7 +85,7 @@ impl App {
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             lockout: Lockout::new(&config)?,
-            mailer: Mailer::new(config.mail.as_ref())?,
+            mailer: Mailer::new(&config)?,
             password_rules: PasswordRules::new(&config.passwords)?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
             tickets: Tickets::new(&config)?,

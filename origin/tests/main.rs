@@ -43,6 +43,7 @@ mod log;
 mod login;
 mod mail;
 mod migrations;
+mod operator_mail;
 mod overload;
 mod passwords;
 mod policy_cli;

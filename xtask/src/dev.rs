@@ -94,7 +94,7 @@ fn options(workspace: &Workspace, args: &DevArgs) -> StackOptions {
 }
 
 /// Builds the programs that a stack starts.
-fn build_programs(workspace: &Workspace) -> Result<()> {
+pub(crate) fn build_programs(workspace: &Workspace) -> Result<()> {
     let mut cargo = workspace.cargo();
     // All of the workspace's, so that what they depend on is built with the features it has in the tests.
     cargo.args(["build", "--workspace", "--bins"]);

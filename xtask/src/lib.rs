@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod fuzz;
 pub mod interrupt;
 pub mod net;
+pub mod pictures;
 pub mod process;
 pub mod setup;
 pub mod sqlx;

@@ -10,7 +10,7 @@ use xtask::{
     doctor,
     fuzz::{self, FuzzArgs},
     interrupt::{self, Interrupted},
-    setup, sqlx,
+    pictures, setup, sqlx,
     suite::{self, TestArgs},
     ui,
     worker::{self, Worker},
@@ -44,6 +44,8 @@ enum Command {
     Edge,
     /// Report every prerequisite
     Doctor,
+    /// Make the pictures of `docs/mail` anew
+    Pictures,
     /// Write `.sqlx` anew, from a database that is migrated for it
     Sqlx,
 }
@@ -73,6 +75,10 @@ fn run(command: &Command) -> Result<()> {
             worker::build(&workspace, Worker::Edge)
         }
         Command::Doctor => doctor::run(&workspace),
+        Command::Pictures => {
+            setup::ensure(&workspace, &[setup::Prerequisite::Chromium])?;
+            pictures::run(&workspace)
+        }
         Command::Sqlx => {
             setup::ensure(&workspace, &[setup::Prerequisite::Postgres])?;
             sqlx::run(&workspace)

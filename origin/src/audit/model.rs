@@ -97,6 +97,8 @@ pub enum EventKind {
     KeyRemoved,
     /// Secrets were moved to another master key.
     SecretsRewrapped,
+    /// Jobs that had been given up, or waited, were put back by an operator.
+    JobsRetried,
     /// Audit events that were older than the configured retention were removed.
     AuditTrimmed,
 }
@@ -149,6 +151,7 @@ impl EventKind {
             Self::KeyRetired => "key_retired",
             Self::KeyRemoved => "key_removed",
             Self::SecretsRewrapped => "secrets_rewrapped",
+            Self::JobsRetried => "jobs_retried",
             Self::AuditTrimmed => "audit_trimmed",
         }
     }

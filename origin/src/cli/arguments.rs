@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_shared::roles::VENUE_ROLES;
 
 use super::audit::AuditCommand;
+use super::jobs::JobsCommand;
+use super::mail::MailCommand;
 use super::policy::PolicyCommand;
 use crate::kernel::config::{CLIENT_ID_RULE, is_client_id};
 use crate::kernel::ids::VenueId;
@@ -71,10 +73,22 @@ pub(super) enum Command {
         command: ClientsCommand,
     },
 
+    /// Look at the jobs of the queue, and have them tried again
+    Jobs {
+        #[command(subcommand)]
+        command: JobsCommand,
+    },
+
     /// Look at signing keys, bring them in, and move them on
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+
+    /// Look at the letters that people are sent
+    Mail {
+        #[command(subcommand)]
+        command: MailCommand,
     },
 
     /// Look at the edge's table of routes, before it is deployed

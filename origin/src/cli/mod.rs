@@ -9,7 +9,9 @@ mod clients;
 mod config;
 mod environment;
 mod import;
+mod jobs;
 mod keys;
+mod mail;
 mod migrate;
 mod policy;
 mod roles;
@@ -27,6 +29,7 @@ use crate::kernel::config::{Config, ConfigErrors};
 use crate::kernel::db::{self, Pool};
 use arguments::{Arguments, ClientsCommand, Command, ConfigCommand, TokenCommand};
 use environment::Environment;
+use mail::MailCommand;
 
 /// Exit code for mistakes of the caller.
 const MISTAKE: u8 = 2;
@@ -102,7 +105,11 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             clients::generate(&id);
             Ok(())
         }
+        Command::Jobs { command } => jobs::run(&load()?, command),
         Command::Keys { command } => keys::run(load()?, command),
+        Command::Mail {
+            command: MailCommand::Preview(arguments),
+        } => mail::preview(&load()?, &arguments),
         Command::Policy { command } => policy::run(load, command),
         Command::Roles { command } => roles::run(load()?, command),
         Command::Token {

@@ -7,6 +7,8 @@ use graphile_worker::WorkerBuildError;
 
 use crate::kernel::causes;
 
+use super::inspection::JobState;
+
 /// Why an attempt at a job failed. Made by `?` from any error, in which case the job is tried again later, up to
 /// its number of attempts.
 ///
@@ -68,4 +70,29 @@ pub enum JobsError {
     /// The worker stopped by itself.
     #[error("the worker stopped")]
     Run(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Why a job was not put back.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    /// It is done, or never was.
+    #[error("there is no job {0}; a job that is done is gone")]
+    Unknown(i64),
+    /// It will be tried without this.
+    #[error("job {id} is {state} as it is")]
+    Pointless {
+        /// The job.
+        id: i64,
+        /// How it stands.
+        state: JobState,
+    },
+    /// The queue cannot be asked.
+    #[error(transparent)]
+    Queue(#[from] JobsError),
+}
+
+impl From<sqlx::Error> for RetryError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Queue(error.into())
+    }
 }

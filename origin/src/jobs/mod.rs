@@ -11,10 +11,12 @@
 
 mod duty;
 mod error;
+mod inspection;
 mod runner;
 mod store;
 mod task;
 
-pub use error::{JobError, JobsError};
+pub use error::{JobError, JobsError, RetryError};
+pub use inspection::{JobState, JobSummary, Tally, list, retry, retry_dead, tally};
 pub use runner::{Jobs, migrate};
 pub use task::{Task, enqueue};

@@ -10,9 +10,9 @@ use secrecy::ExposeSecret as _;
 
 use crate::audit::RecordedEvent;
 use crate::kernel::config::MailConfig;
-use crate::kernel::time::Timestamp;
+use crate::kernel::time::{TimeDelta, Timestamp};
 
-use super::content::{Block, Content, content, moment};
+use super::content::{Block, Content, House, content, moment};
 use super::device;
 use super::error::MailError;
 use super::model::{Errand, Letter, Lock, Opening, Recipient, Topic};
@@ -27,12 +27,23 @@ pub(super) struct Mail {
     pub(super) message: Message,
     /// The same for the same letter, so that one that is written twice is there once.
     pub(super) file_name: String,
+    /// What stands in it.
+    pub(super) sheet: Sheet,
+}
+
+/// A letter that is set, twice.
+pub(super) struct Sheet {
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
 }
 
 /// What is the same in every letter.
 pub(super) struct Stationery {
     from: Mailbox,
     reply_to: Option<Mailbox>,
+    /// How long an account is kept that was given up.
+    purge_after: TimeDelta,
 }
 
 /// What was found about a letter.
@@ -72,10 +83,11 @@ impl Text<'_> {
 }
 
 impl Stationery {
-    pub(super) fn new(config: &MailConfig) -> Self {
+    pub(super) fn new(config: &MailConfig, purge_after: TimeDelta) -> Self {
         Self {
             from: config.from.clone(),
             reply_to: config.reply_to.clone(),
+            purge_after,
         }
     }
 
@@ -87,23 +99,13 @@ impl Stationery {
         recipient: &Recipient,
         now: Timestamp,
     ) -> Result<Mail, MailError> {
-        let tenant = on_one_line(&recipient.tenant_name);
-        let topic = topic(letter, found).ok_or(MailError::Form)?;
-        let words = Words {
-            tenant: &tenant,
-            first_name: Some(recipient.first_name.as_str()).filter(|name| !resembles_a_link(name)),
-            facts: facts(found),
-            content: content(&topic, &tenant, now),
-            support: self.reply_to.as_ref().map(|mailbox| mailbox.email.as_ref()),
-        };
-        let text = Text { words: &words }.render()?;
-        let html = Html { words: &words }.render()?;
+        let sheet = self.set(letter, found, recipient, now)?;
         let identity = letter.identity();
         let address = recipient.address.parse().map_err(|_| MailError::Form)?;
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
-            .subject(words.content.subject)
+            .subject(sheet.subject.clone())
             .date(SystemTime::from(now))
             .message_id(Some(format!("<{identity}@{}>", self.from.email.domain())));
         if let Some(reply_to) = &self.reply_to {
@@ -117,13 +119,45 @@ impl Stationery {
                 MultiPart::builder()
                     .kind(MultiPartKind::Alternative)
                     .boundary(format!("=_{identity}"))
-                    .singlepart(part(ContentType::TEXT_PLAIN, text))
-                    .singlepart(part(ContentType::TEXT_HTML, html)),
+                    .singlepart(part(ContentType::TEXT_PLAIN, sheet.text.clone()))
+                    .singlepart(part(ContentType::TEXT_HTML, sheet.html.clone())),
             )
             .map_err(|_| MailError::Form)?;
         Ok(Mail {
             message,
             file_name: format!("{identity}.eml"),
+            sheet,
+        })
+    }
+
+    fn set(
+        &self,
+        letter: Letter,
+        found: &Found,
+        recipient: &Recipient,
+        now: Timestamp,
+    ) -> Result<Sheet, MailError> {
+        let tenant = on_one_line(&recipient.tenant_name);
+        let support = self.reply_to.as_ref().map(|mailbox| mailbox.email.as_ref());
+        let house = House {
+            tenant: &tenant,
+            support,
+            purge_after: self.purge_after,
+        };
+        let topic = topic(letter, found).ok_or(MailError::Form)?;
+        let words = Words {
+            tenant: &tenant,
+            first_name: Some(recipient.first_name.as_str()).filter(|name| !resembles_a_link(name)),
+            facts: facts(found),
+            content: content(&topic, &house, now),
+            support,
+        };
+        let text = Text { words: &words }.render()?;
+        let html = Html { words: &words }.render()?;
+        Ok(Sheet {
+            subject: words.content.subject,
+            text,
+            html,
         })
     }
 }

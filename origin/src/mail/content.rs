@@ -37,22 +37,32 @@ fn text(text: impl Into<String>) -> Block {
     Block::Text(text.into())
 }
 
-fn advice(case: &'static str, text: &str) -> Block {
+fn advice(case: &'static str, text: impl Into<String>) -> Block {
     Block::Advice {
         case,
-        text: text.to_owned(),
+        text: text.into(),
     }
 }
 
-/// Writes about a topic in the name of `tenant`.
-pub(super) fn content(topic: &Topic<'_>, tenant: &str, now: Timestamp) -> Content {
+/// In whose name letters are written, and what their readers can rely on.
+pub(super) struct House<'a> {
+    pub(super) tenant: &'a str,
+    /// Whom readers may ask.
+    pub(super) support: Option<&'a str>,
+    /// How long an account is kept that was given up.
+    pub(super) purge_after: TimeDelta,
+}
+
+/// Writes about a topic in the name of a house.
+pub(super) fn content(topic: &Topic<'_>, house: &House<'_>, now: Timestamp) -> Content {
+    let tenant = house.tenant;
     match topic {
         Topic::SessionEndedByReuse => session_ended_by_reuse(tenant),
         Topic::VerifyEmail(opening) => verify_email(tenant, *opening, now),
         Topic::AlreadyRegistered => already_registered(tenant),
         Topic::SignInLocked(lock) => sign_in_locked(tenant, *lock),
         Topic::ResetPassword(opening) => reset_password(tenant, *opening, now),
-        Topic::AccountDeleted => account_deleted(tenant),
+        Topic::AccountDeleted => account_deleted(house),
         Topic::PasswordReset => password_reset(tenant),
         Topic::PasswordChanged => password_changed(tenant),
         Topic::NewSignIn => new_sign_in(tenant),
@@ -188,21 +198,33 @@ fn reset_password(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content
     }
 }
 
-fn account_deleted(tenant: &str) -> Content {
+fn account_deleted(house: &House<'_>) -> Content {
+    let tenant = house.tenant;
+    let kept = counted(house.purge_after.num_days(), "day");
+    let support = house.support.map_or_else(
+        || format!("to the support of {tenant}"),
+        |address| format!("to {address}"),
+    );
     Content {
         subject: format!("Your account with {tenant} is closed"),
         heading: "Your account is closed".to_owned(),
         blocks: vec![
             text(format!(
                 "Your account with {tenant} was deleted, as somebody has asked who was signed in and knew its password. All devices were \
-                 signed out. What we know of you is kept for a while, so that a mistake can be mended, and then erased. Until then \
-                 nobody can register with this address."
+                 signed out."
             )),
             Block::Facts,
+            text(format!(
+                "What we know of you is kept for {kept}, so that a mistake can be mended, and is then erased for good. Until then nobody \
+                 can register with this address."
+            )),
             advice("If it was you", "there is nothing to do. We wish you well."),
             advice(
-                "If it was not",
-                "somebody knows your password. Write to the support at once, while the account can still be brought back.",
+                "If it was not, or was a mistake",
+                format!(
+                    "write {support} within these {kept}: until then the account can be brought back. If it was not you, do so \
+                     at once, since somebody knows your password."
+                ),
             ),
         ],
     }
@@ -284,6 +306,10 @@ fn lasting(left: TimeDelta) -> String {
     } else {
         (minutes, "minute")
     };
+    counted(number, unit)
+}
+
+fn counted(number: i64, unit: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {unit}{plural}")
 }

@@ -12,6 +12,9 @@ pub struct MailSetupError(#[from] smtp::Error);
 /// Why this attempt to send a mail failed. Nothing here quotes the mail server, which may quote an address.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
+    /// No transport is configured.
+    #[error("mail is off: `[mail]` is not configured")]
+    Off,
     /// A template could not be filled in.
     #[error("the mail cannot be written")]
     Template(#[from] askama::Error),
@@ -59,9 +62,12 @@ impl MailError {
     pub(super) fn into_job_error(self) -> JobError {
         match self {
             Self::Template(_) | Self::Form | Self::Refused(_) => JobError::final_because(self),
-            Self::NotTaken(_) | Self::TimedOut | Self::Tls | Self::Connection | Self::Folder(_) => {
-                self.into()
-            }
+            Self::Off
+            | Self::NotTaken(_)
+            | Self::TimedOut
+            | Self::Tls
+            | Self::Connection
+            | Self::Folder(_) => self.into(),
         }
     }
 }

@@ -16,17 +16,19 @@ mod content;
 mod device;
 mod error;
 mod model;
+mod preview;
 mod transport;
 
 use std::sync::Arc;
 
 pub use device::describe as describe_device;
 pub use error::{MailError, MailSetupError};
-pub use model::{Errand, Letter, Recipient, Registry};
+pub use model::{Errand, Letter, LetterKind, Recipient, Registry};
+pub use preview::Preview;
 
 use crate::audit;
 use crate::jobs::{self, JobError};
-use crate::kernel::config::MailConfig;
+use crate::kernel::config::Config;
 use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::time::Timestamp;
 
@@ -44,14 +46,14 @@ struct Office {
 }
 
 impl Mailer {
-    /// Connects to nobody yet. `None`: mail is off.
-    pub fn new(config: Option<&MailConfig>) -> Result<Self, MailSetupError> {
-        let Some(config) = config else {
+    /// Connects to nobody yet. Without `[mail]`, mail is off.
+    pub fn new(config: &Config) -> Result<Self, MailSetupError> {
+        let Some(mail) = &config.mail else {
             return Ok(Self(None));
         };
         Ok(Self(Some(Arc::new(Office {
-            stationery: Stationery::new(config),
-            transport: Transport::new(config)?,
+            stationery: Stationery::new(mail, config.accounts.purge_after),
+            transport: Transport::new(mail)?,
         }))))
     }
 
@@ -78,7 +80,7 @@ impl Mailer {
         registry: &impl Registry,
     ) -> Result<(), JobError> {
         let Some(office) = &self.0 else {
-            return Err("mail is off".into());
+            return Err(MailError::Off.into_job_error());
         };
         let found = {
             // The connection is given back before a mail server is waited for.

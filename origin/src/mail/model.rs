@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use strum::{EnumDiscriminants, EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
 use crate::jobs::{JobError, Task};
 use crate::kernel::db::PgConnection;
@@ -13,8 +14,14 @@ use crate::kernel::ids::{AuditEventId, TenantId, TicketId, UserId};
 use crate::kernel::time::Timestamp;
 
 /// One letter to one person, as it waits in the queue. The stored names never change.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, EnumDiscriminants, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum_discriminants(
+    name(LetterKind),
+    derive(EnumIter, IntoStaticStr),
+    strum(serialize_all = "kebab-case"),
+    doc = "What letters there are: the kinds of [`Letter`], which makes them."
+)]
 pub enum Letter {
     /// A refresh token was used after it had been replaced, and its session was ended for that.
     SessionEndedByReuse {
@@ -95,17 +102,24 @@ impl Letter {
 
     /// A name that no other letter has: two copies of one letter are recognised by it.
     pub(super) fn identity(self) -> String {
-        match self {
-            Self::SessionEndedByReuse { event } => format!("session-ended-by-reuse-{event}"),
-            Self::VerifyEmail { ticket } => format!("verify-email-{ticket}"),
-            Self::AlreadyRegistered { event } => format!("already-registered-{event}"),
-            Self::SignInLocked { event } => format!("sign-in-locked-{event}"),
-            Self::ResetPassword { ticket } => format!("reset-password-{ticket}"),
-            Self::AccountDeleted { event } => format!("account-deleted-{event}"),
-            Self::PasswordReset { event } => format!("password-reset-{event}"),
-            Self::PasswordChanged { event } => format!("password-changed-{event}"),
-            Self::NewSignIn { event } => format!("new-sign-in-{event}"),
+        let kind = LetterKind::from(self).name();
+        match self.subject() {
+            Subject::Event(event) => format!("{kind}-{event}"),
+            Subject::Ticket(ticket) => format!("{kind}-{ticket}"),
         }
+    }
+}
+
+impl LetterKind {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+
+    /// What it is called, in `Message-ID`s and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 

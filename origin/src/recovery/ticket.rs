@@ -14,13 +14,15 @@ use crate::kernel::ids::{Id as _, TicketId};
 use crate::kernel::secret_digest::SecretDigest;
 use crate::kernel::secrets::{MasterKey, SecretsError};
 use crate::kernel::time::{TimeDelta, Timestamp};
-use crate::mail::Errand;
+use crate::mail::{Errand, Letter};
 
 use super::error::RecoveryError;
 use super::store;
 
 /// Characters of a secret: 32 bytes in base64url.
 pub(super) const SECRET_LENGTH: usize = 43;
+/// As long as a secret, and none.
+const EXAMPLE_SECRET: &str = "this-is-an-example-and-opens-nothing-at-all";
 
 /// What a ticket is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -123,16 +125,43 @@ impl Tickets {
             // The master key was changed between the ticket and its letter: the link is good under the new one.
             store::set_digest(connection, id, &digest).await?;
         }
-        let url = match ticket.purpose {
-            Purpose::VerifyEmail => format!("{}/auth/verify-email?token=", self.0.own_url),
-            Purpose::ResetPassword => format!("{}/reset-password?token=", self.0.front_end_url),
-        };
         Ok(Some(Errand {
             tenant: ticket.tenant,
             user: ticket.user,
-            url: SecretString::from(url + secret.expose_secret()),
+            url: self.url(ticket.purpose, secret.expose_secret()),
             expires_at: ticket.expires_at,
         }))
+    }
+
+    /// An errand as it would be had the ticket of this letter been issued at `now`: its link leads where a real one does, and
+    /// opens nothing. `None`: the letter is not about a ticket.
+    #[must_use]
+    pub fn example(&self, letter: Letter, now: Timestamp) -> Option<Errand> {
+        let (purpose, ticket) = match letter {
+            Letter::VerifyEmail { ticket } => (Purpose::VerifyEmail, ticket),
+            Letter::ResetPassword { ticket } => (Purpose::ResetPassword, ticket),
+            Letter::SessionEndedByReuse { .. }
+            | Letter::AlreadyRegistered { .. }
+            | Letter::PasswordReset { .. }
+            | Letter::SignInLocked { .. }
+            | Letter::AccountDeleted { .. }
+            | Letter::PasswordChanged { .. }
+            | Letter::NewSignIn { .. } => return None,
+        };
+        Some(Errand {
+            tenant: ticket.uuid().into(),
+            user: ticket.uuid().into(),
+            url: self.url(purpose, EXAMPLE_SECRET),
+            expires_at: now + purpose.lifetime(),
+        })
+    }
+
+    fn url(&self, purpose: Purpose, secret: &str) -> SecretString {
+        let page = match purpose {
+            Purpose::VerifyEmail => format!("{}/auth/verify-email", self.0.own_url),
+            Purpose::ResetPassword => format!("{}/reset-password", self.0.front_end_url),
+        };
+        format!("{page}?token={secret}").into()
     }
 
     /// 256 bits that nobody can guess who does not hold the key.

@@ -163,7 +163,7 @@ async fn the_database_holds_nothing_that_a_device_could_present() {
          UNION ALL SELECT audit_events::text FROM audit_events
          UNION ALL SELECT payload::text FROM graphile_worker._private_jobs",
     )
-    .fetch_all(server.app.core().pool())
+    .fetch_all(server.pool())
     .await
     .unwrap();
     let in_hex = hex::encode(&known);

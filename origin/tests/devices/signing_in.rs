@@ -228,7 +228,7 @@ async fn the_log_says_of_each_sign_in_which_device_it_was_on_and_how_well_that_w
     login_on(&server, ADA, Some(&known)).await;
     let details: Vec<serde_json::Value> =
         sqlx::query_scalar("SELECT detail FROM audit_events WHERE type = 'logged_in' ORDER BY seq")
-            .fetch_all(server.app.core().pool())
+            .fetch_all(server.pool())
             .await
             .unwrap();
     assert_eq!(

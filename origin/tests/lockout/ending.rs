@@ -93,7 +93,7 @@ async fn a_new_password_by_mail_ends_a_lock() {
 #[tokio::test]
 async fn what_says_nothing_any_more_is_purged() {
     let server = server().await;
-    jobs::migrate(server.app.core().pool()).await.unwrap();
+    jobs::migrate(server.pool()).await.unwrap();
     guess(&server, HOME, ADA, 5).await;
     guess(&server, HOME, "nobody@example.com", 1).await;
     let purge = async || {
@@ -115,7 +115,7 @@ async fn nobody_is_named_in_a_row() {
     let server = server().await;
     guess(&server, HOME, ADA, 2).await;
     let rows: Vec<String> = sqlx::query_scalar("SELECT login_failures::text FROM login_failures")
-        .fetch_all(server.app.core().pool())
+        .fetch_all(server.pool())
         .await
         .unwrap();
     assert_eq!(rows.len(), 2);

@@ -27,7 +27,7 @@ async fn replicas() -> [TestServer; 2] {
     })
     .await;
     let url = first.database.as_ref().unwrap().url().to_owned();
-    jobs::migrate(first.app.core().pool()).await.unwrap();
+    jobs::migrate(first.pool()).await.unwrap();
     let second = TestServer::start_on(&url, |own| {
         all.remove("DATABASE_URL");
         own.extend(all);
@@ -122,7 +122,7 @@ async fn import_hash(server: &TestServer) {
                 .unwrap()
                 .format_for_version(bcrypt::Version::TwoB),
         )
-        .execute(server.app.core().pool())
+        .execute(server.pool())
         .await
         .unwrap();
 }

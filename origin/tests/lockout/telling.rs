@@ -89,7 +89,7 @@ async fn the_log_says_what_was_locked_and_until_when() {
     let detail: Value = sqlx::query_scalar(
         "SELECT detail FROM audit_events WHERE type = 'sign_in_locked' AND subject_id IS NOT NULL",
     )
-    .fetch_one(server.app.core().pool())
+    .fetch_one(server.pool())
     .await
     .unwrap();
     let until = server.app.core().clock().now() + TimeDelta::minutes(15);

@@ -1,6 +1,7 @@
 //! Letters, from what happened to what arrives.
 
 mod content;
+mod hostile;
 mod server;
 mod smtp;
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::common::{Settings, TestServer, eventually};
 use crate::fixtures::{Person, assert_refused, count, execute, refresh, register, without_limits};
 
-const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
+pub(crate) const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
 
 /// A server that can write letters. Its jobs run once a test says so.
 async fn server_with(mail: &[(&str, &str)]) -> TestServer {
@@ -71,7 +72,7 @@ impl Folder {
     }
 
     /// The text of the only file.
-    fn only_mail(&self) -> String {
+    pub(crate) fn only_mail(&self) -> String {
         let files = self.files();
         let [file] = files.as_slice() else {
             panic!("{files:?}")
@@ -144,7 +145,7 @@ async fn person_with_an_old_token(server: &TestServer) -> Person {
 }
 
 /// Somebody registers, and one of their refresh tokens is used again.
-async fn reuse(server: &TestServer) -> Person {
+pub(crate) async fn reuse(server: &TestServer) -> Person {
     let person = person_with_an_old_token(server).await;
     assert_refused(
         present(server, &person.refresh).await,

@@ -8,7 +8,7 @@ use crate::common::{TestServer, eventually};
 use crate::fixtures::count;
 
 /// A server that hands its letters to this mail server.
-async fn server_for(mail: &MailServer, more: &[(&str, &str)]) -> TestServer {
+pub(super) async fn server_for(mail: &MailServer, more: &[(&str, &str)]) -> TestServer {
     let port = mail.port().to_string();
     let mut settings = vec![
         ("TRANSPORT", "smtp"),
@@ -21,8 +21,13 @@ async fn server_for(mail: &MailServer, more: &[(&str, &str)]) -> TestServer {
 }
 
 /// A certificate for this machine: for the mail server, and as a file for who is to trust it.
-fn certificate() -> (Value, tempfile::NamedTempFile) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+pub(super) fn certificate() -> (Value, tempfile::NamedTempFile) {
+    certificate_for("localhost")
+}
+
+/// The same for a machine of this name.
+pub(super) fn certificate_for(name: &str) -> (Value, tempfile::NamedTempFile) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), made.cert.pem()).unwrap();
     let wish = json!({"certificate": made.cert.pem(), "key": made.signing_key.serialize_pem()});
@@ -30,7 +35,7 @@ fn certificate() -> (Value, tempfile::NamedTempFile) {
 }
 
 /// Waits until the letter has failed once and waits for another attempt; gives the reason that the queue keeps.
-async fn first_failure(server: &TestServer) -> String {
+pub(super) async fn first_failure(server: &TestServer) -> String {
     eventually("the letter has failed and waits", || async {
         let waiting = "SELECT count(*) FROM graphile_worker._private_jobs WHERE last_error IS NOT NULL AND is_available";
         count(server, waiting).await == 1
@@ -158,7 +163,7 @@ async fn a_greylisted_letter_comes_again_and_arrives_once() {
 
 #[tokio::test]
 async fn a_recipient_that_is_refused_for_good_is_not_tried_again_and_not_named() {
-    let mail = MailServer::start(&json!({"refuse": true})).await;
+    let mail = MailServer::start(&json!({"refuse": 1})).await;
     let server = server_for(&mail, &[("TLS", "none")]).await;
     reuse(&server).await;
     let worker = Worker::start(&server);
@@ -175,7 +180,7 @@ async fn a_recipient_that_is_refused_for_good_is_not_tried_again_and_not_named()
 
 #[tokio::test]
 async fn a_mail_server_that_hangs_is_left_and_keeps_no_other_job_waiting() {
-    let mut mail = MailServer::start(&json!({"hang": true})).await;
+    let mut mail = MailServer::start(&json!({"hang": 2})).await;
     let server = server_for(&mail, &[("TLS", "none"), ("TIMEOUT_SECONDS", "300")]).await;
     reuse(&server).await;
     let worker = Worker::start(&server);
