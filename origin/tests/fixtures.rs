@@ -36,6 +36,10 @@ pub(crate) fn without_limits(settings: &mut Settings) {
     for (limit, most) in [("ACCOUNT", "100"), ("CLIENT", "1000")] {
         settings.insert(format!("PORTCULLIS__LOCKOUT__FAILURES_PER_{limit}"), most.into());
     }
+    // However slow the machine is, many at once wait for a connection and for each other.
+    for (name, value) in [("MAX_CONNECTIONS", "30"), ("LOCK_TIMEOUT_SECONDS", "60")] {
+        settings.insert(format!("PORTCULLIS__DATABASE__{name}"), value.into());
+    }
 }
 
 /// Somebody who is signed in.
@@ -159,15 +163,12 @@ pub(crate) async fn replicas() -> [TestServer; 2] {
     let first = TestServer::start_with(|settings| {
         without_limits(settings);
         master_key = settings.get("PORTCULLIS__SECRETS__MASTER_KEY").cloned();
-        // Nobody waits for a connection, however slow the machine is.
-        settings.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "30".into());
     })
     .await;
     let url = first.database.as_ref().unwrap().url().to_owned();
     let second = TestServer::start_on(&url, |settings| {
         without_limits(settings);
         settings.insert("PORTCULLIS__SECRETS__MASTER_KEY".into(), master_key.unwrap());
-        settings.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "30".into());
     })
     .await;
     [first, second]

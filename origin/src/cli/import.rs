@@ -62,7 +62,7 @@ pub(super) async fn run(
     check_only: bool,
 ) -> Result<(), CliError> {
     let mut input = open(file).attempt("the file cannot be read")?;
-    let pool = connect(&config)?;
+    let pool = connect(config)?;
     let tenant = {
         let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
         accounts::tenant(&mut connection, tenant.unwrap_or(&config.default_tenant))

@@ -48,7 +48,7 @@ struct Desk {
 
 impl Desk {
     async fn open(config: &Config, arguments: &VenueArguments) -> Result<Self, CliError> {
-        let pool = connect(&config)?;
+        let pool = connect(config)?;
         let mut connection = pool.acquire().await.attempt(UNREACHABLE)?;
         let slug = arguments.tenant.as_deref().unwrap_or(&config.default_tenant);
         let tenant = accounts::tenant(&mut connection, slug)

@@ -57,7 +57,7 @@ pub(super) fn explain(config: Config, token: Option<String>, json: bool) -> Resu
 }
 
 async fn report(config: &Config, token: &str, now: Timestamp) -> Result<Report, CliError> {
-    let pool = connect(&config)?;
+    let pool = connect(config)?;
     let (kind, checks, claims) = if looks_like_refresh_token(token) {
         let sessions = Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens));
         let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;

@@ -92,7 +92,7 @@ struct Account {
 
 async fn find(config: &Config, user: &UserArguments) -> Result<Account, CliError> {
     let email = EmailAddress::parse(&user.email).attempt("the address is not one")?;
-    let pool = connect(&config)?;
+    let pool = connect(config)?;
     let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
     let slug = user.tenant.as_deref().unwrap_or(&config.default_tenant);
     let tenant = accounts::tenant(&mut connection, slug)

@@ -37,7 +37,7 @@ impl Redis {
     /// Prepares a connection that is made at first use. Fails only if the URL is not one; the message does not
     /// repeat it, since it may hold a password. Must be called within a Tokio runtime.
     pub fn connect(config: &RedisConfig) -> Result<Self, RedisError> {
-        let urls = config.urls.iter().map(ExposeSecret::expose_secret);
+        let mut urls = config.urls.iter().map(ExposeSecret::expose_secret);
         if config.cluster {
             let client = ClusterClientBuilder::new(urls)
                 .connection_timeout(COMMAND_TIMEOUT)
@@ -47,7 +47,7 @@ impl Redis {
             let connection = client.get_pending_async_connection_with_config(ClusterConfig::new());
             return Ok(Self(Connection::Cluster(connection)));
         }
-        let client = Client::open(urls.last().unwrap_or_default())?;
+        let client = Client::open(urls.next_back().unwrap_or_default())?;
         let manager_config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(COMMAND_TIMEOUT))
             .set_response_timeout(Some(COMMAND_TIMEOUT))

@@ -92,7 +92,12 @@ async fn what_costs_a_stranger_nothing_leaves_no_event() {
 
 #[tokio::test]
 async fn guesses_beyond_a_limit_leave_no_event() {
-    let server = TestServer::start().await;
+    // The limits of requests, and not the lock of the account: what is refused for that is a guess all the same.
+    let server = TestServer::start_with(|settings| {
+        settings.insert("PORTCULLIS__LOCKOUT__FAILURES_PER_ACCOUNT".into(), "100".into());
+        settings.insert("PORTCULLIS__LOCKOUT__FAILURES_PER_CLIENT".into(), "1000".into());
+    })
+    .await;
     register(&server, "ada@example.com").await;
     let guess = async || {
         let login = server.post("/auth/login");

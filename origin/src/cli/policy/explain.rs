@@ -130,7 +130,7 @@ fn read_token(file: &Path) -> Result<String, CliError> {
 fn published_keys(config: &Config, at: Timestamp) -> Result<Vec<u8>, CliError> {
     let mut json = Vec::new();
     block_on(async {
-        let pool = connect(&config)?;
+        let pool = connect(config)?;
         let tokens = Tokens::new(&config.tokens, pool, config.master_key.clone());
         let set = tokens
             .key_set(at)
