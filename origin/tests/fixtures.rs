@@ -37,7 +37,11 @@ pub(crate) fn without_limits(settings: &mut Settings) {
         settings.insert(format!("PORTCULLIS__LOCKOUT__FAILURES_PER_{limit}"), most.into());
     }
     // However slow the machine is, many at once wait for a connection and for each other.
-    for (name, value) in [("MAX_CONNECTIONS", "30"), ("LOCK_TIMEOUT_SECONDS", "60")] {
+    for (name, value) in [
+        ("MAX_CONNECTIONS", "30"),
+        ("ACQUIRE_TIMEOUT_SECONDS", "60"),
+        ("LOCK_TIMEOUT_SECONDS", "60"),
+    ] {
         settings.insert(format!("PORTCULLIS__DATABASE__{name}"), value.into());
     }
 }

@@ -21,9 +21,6 @@ pub type Transaction<'c> = sqlx::Transaction<'c, Postgres>;
 /// The schema, in order. `portcullis migrate` applies it; `serve` never does.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("../migrations");
 
-/// How long a request waits for a connection before it is answered `unavailable`.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// A connection that was unused for longer is asked whether it is still there before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
@@ -154,7 +151,7 @@ pub fn connect(config: &DatabaseConfig) -> Result<Pool, sqlx::Error> {
         PgConnectOptions::from_str(config.url.expose_secret())?.application_name("portcullis-origin");
     let connections = PgPoolOptions::new()
         .max_connections(config.max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(config.acquire_timeout)
         // A connection that was used a moment ago is there; asking it first would double the round trips.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {

@@ -72,6 +72,7 @@ impl TestDatabase {
         db::connect(&DatabaseConfig {
             url: self.url.clone().into(),
             max_connections: 4,
+            acquire_timeout: Duration::from_secs(2),
             lock_timeout: Duration::from_mins(1),
             statement_timeout: Duration::from_mins(1),
         })

@@ -16,8 +16,6 @@ async fn replicas() -> [TestServer; 2] {
     let mut all = BTreeMap::new();
     let first = TestServer::start_with(|own| {
         settings(own);
-        // A hundred at once, each with a connection: what is measured here is not the patience of the pool.
-        own.insert("PORTCULLIS__DATABASE__MAX_CONNECTIONS".into(), "110".into());
         for (name, value) in [
             ("TRANSPORT", "file"),
             ("FOLDER", "/nonexistent"),

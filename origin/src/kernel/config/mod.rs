@@ -108,6 +108,8 @@ pub struct DatabaseConfig {
     pub url: SecretString,
     /// Connections of one replica. 1 to 1000, default 16.
     pub max_connections: u32,
+    /// How long a request waits for one of them before it is answered `unavailable`. 1 to 60 s, default 2 s.
+    pub acquire_timeout: Duration,
     /// How long a transaction of a request or a job waits for a lock. 1 to 60 s, default 2 s.
     pub lock_timeout: Duration,
     /// How long one statement of such a transaction may take, and a pause between two. 1 to 600 s, default 15 s.

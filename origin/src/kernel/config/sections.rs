@@ -100,12 +100,14 @@ impl DatabaseConfig {
             }
         }
         let max_connections = section.number("max_connections", 16, 1..=1000);
+        let acquire_timeout = seconds(section.number("acquire_timeout_seconds", 2, 1..=60));
         let lock_timeout = seconds(section.number("lock_timeout_seconds", 2, 1..=60));
         let statement_timeout = seconds(section.number("statement_timeout_seconds", 15, 1..=600));
         section.finish();
         Some(Self {
             url: SecretString::from(url?),
             max_connections,
+            acquire_timeout,
             lock_timeout,
             statement_timeout,
         })

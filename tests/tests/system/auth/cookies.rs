@@ -8,6 +8,7 @@ use serde_json::json;
 
 const ACCESS: &str = "__Host-pc_access";
 const REFRESH: &str = "__Host-pc_refresh";
+const DEVICE: &str = "__Host-pc_device";
 const DELETED: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
 
 fn set_cookies(answer: &Answer) -> Vec<&str> {
@@ -15,7 +16,7 @@ fn set_cookies(answer: &Answer) -> Vec<&str> {
     lines.iter().map(|line| line.to_str().unwrap()).collect()
 }
 
-/// `name=value` of both cookies, as a browser sends them back.
+/// `name=value` of both cookies of a session, as a browser sends them back.
 #[track_caller]
 pub(super) fn kept(answer: &Answer) -> [String; 2] {
     assert_eq!(
@@ -23,7 +24,8 @@ pub(super) fn kept(answer: &Answer) -> [String; 2] {
         Some("private, no-store"),
         "{answer:?}"
     );
-    let lines = set_cookies(answer);
+    let mut lines = set_cookies(answer);
+    lines.retain(|line| !line.starts_with(DEVICE));
     assert_eq!(lines.len(), 2, "{lines:?}");
     [ACCESS, REFRESH].map(|name| {
         let line = lines.iter().find(|line| line.starts_with(name)).expect(name);
@@ -33,6 +35,12 @@ pub(super) fn kept(answer: &Answer) -> [String; 2] {
         );
         line.split(';').next().unwrap().to_owned()
     })
+}
+
+/// How many cookies by which the device will be known again.
+fn given_to_device(answer: &Answer) -> usize {
+    let lines = set_cookies(answer);
+    lines.iter().filter(|line| line.starts_with(DEVICE)).count()
 }
 
 #[track_caller]
@@ -72,12 +80,16 @@ async fn a_session_in_cookies_lasts_from_login_through_refresh_to_logout() {
             json!({"expiresIn": 900, "refreshExpiresIn": 30 * 24 * 3600})
         );
         let [access, refresh] = kept(&login);
+        assert_eq!(login.json()["deviceToken"], json!(null));
+        assert_eq!(given_to_device(&login), 1);
         own(client.get("/auth/me"), &access).send().await.expect(200);
 
         let renewed = own(client.post("/auth/refresh"), &format!("{access}; {refresh}"))
             .send()
             .await;
-        let [access, newer] = kept(&renewed.expect(200));
+        let renewed = renewed.expect(200);
+        assert_eq!(given_to_device(&renewed), 0, "it has one");
+        let [access, newer] = kept(&renewed);
         assert_ne!(newer, refresh);
 
         let logout = own(client.post("/auth/logout"), &format!("{access}; {newer}"))

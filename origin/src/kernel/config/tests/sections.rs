@@ -40,12 +40,12 @@ fn a_lockout_has_bounds() {
         ("PORTCULLIS__LIMITS__PASSWORD_CHECKS_PER_15_MINUTES", "5"),
     ]);
     for setting in [
-        "limits.password_checks_per_15_minutes",
+        "[limits] has no setting `password_checks_per_15_minutes`",
         "lockout.failures_per_account",
         "lockout.failures_per_client",
         "lockout.window_minutes",
         "lockout.lock_minutes",
-        "lockout.attempts",
+        "[lockout] has no setting `attempts`",
     ] {
         assert!(
             found.iter().any(|mistake| mistake.contains(setting)),
