@@ -65,13 +65,14 @@ fn a_token_that_was_made_later_asks_anew_so_that_no_answer_outlives_a_change() {
 }
 
 #[test]
-fn of_several_requests_one_asks_and_the_others_wait_for_a_second_at_most() {
+fn of_several_requests_one_asks_and_the_others_wait_also_when_the_second_turns() {
     let asked = question(1, 1, NOW);
     let mut known = VenueRoles::default();
     assert_eq!(known.begin(&asked, NOW), Turn::Ask);
     assert_eq!(known.begin(&asked, NOW), Turn::Wait);
     assert_eq!(known.look_up(&asked, NOW), Known::Nothing);
-    assert_eq!(known.begin(&asked, NOW + 1), Turn::Ask);
+    assert_eq!(known.begin(&asked, NOW + 1), Turn::Wait);
+    assert_eq!(known.begin(&asked, NOW + 2), Turn::Ask);
 }
 
 #[test]
