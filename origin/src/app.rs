@@ -17,7 +17,7 @@ use crate::kernel::clock::Clock;
 use crate::kernel::config::Config;
 use crate::kernel::db::{self, PgConnection};
 use crate::kernel::http_client::HttpClientError;
-use crate::kernel::ids::{TenantId, TicketId, UserId};
+use crate::kernel::ids::{ChallengeId, TenantId, TicketId, UserId};
 use crate::kernel::passwords::{Hasher, HasherError};
 use crate::kernel::random::Entropy;
 use crate::kernel::redis::Redis;
@@ -25,6 +25,7 @@ use crate::kernel::secrets::SecretsError;
 use crate::kernel::time::Timestamp;
 use crate::lockout::{self, Lockout};
 use crate::mail::{Errand, Letter, MailSetupError, Mailer, Recipient, Registry};
+use crate::mfa::{self, MailCodes};
 use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
@@ -41,6 +42,7 @@ pub struct App {
     csrf: CsrfTokens,
     limiter: Limiter,
     lockout: Lockout,
+    mail_codes: MailCodes,
     mailer: Mailer,
     password_rules: PasswordRules,
     sessions: Sessions,
@@ -85,6 +87,7 @@ impl App {
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             lockout: Lockout::new(&config)?,
+            mail_codes: MailCodes::new(&config)?,
             mailer: Mailer::new(&config)?,
             password_rules: PasswordRules::new(&config.passwords)?,
             sessions: Sessions::new(config.master_key.clone(), Lifetimes::from(&config.tokens)),
@@ -151,6 +154,11 @@ impl App {
                 purge_expired_venue_roles,
             )
             .duty("purge_expired_tickets", "*/10 * * * *", purge_expired_tickets)
+            .duty(
+                "purge_expired_challenges",
+                "*/10 * * * *",
+                purge_expired_challenges,
+            )
             .duty("purge_login_failures", "*/10 * * * *", purge_login_failures)
             .duty("purge_deleted_accounts", "37 * * * *", purge_deleted_accounts)
             .duty("keep_audit_log", "41 3 * * *", keep_audit_log)
@@ -193,6 +201,15 @@ impl Registry for App {
     ) -> BoxFuture<'c, Result<Option<Errand>, JobError>> {
         async move { Ok(self.tickets.errand(connection, ticket, now).await?) }.boxed()
     }
+
+    fn sign_in_code<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        challenge: ChallengeId,
+        now: Timestamp,
+    ) -> BoxFuture<'c, Result<Option<Errand>, JobError>> {
+        async move { Ok(self.mail_codes.errand(connection, challenge, now).await?) }.boxed()
+    }
 }
 
 async fn purge_expired_sessions(app: App, now: Timestamp) -> Result<u64, JobError> {
@@ -217,6 +234,11 @@ async fn answer_reset_request(app: App, now: Timestamp, task: ResetRequested) ->
 async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     Ok(recovery::purge_expired(&mut connection, now).await?)
+}
+
+async fn purge_expired_challenges(app: App, now: Timestamp) -> Result<u64, JobError> {
+    let mut connection = app.core.pool().acquire().await?;
+    Ok(mfa::purge_expired(&mut connection, now).await?)
 }
 
 async fn purge_login_failures(app: App, now: Timestamp) -> Result<u64, JobError> {

@@ -36,7 +36,11 @@ async fn well_known_person(server: &TestServer) -> Person {
                       '11111111-1111-7111-8111-111111111111', 'door-staff', 'account', id, created_at FROM users;
            INSERT INTO tickets (id, tenant_id, user_id, purpose, email, digest, issued_at, expires_at)
                SELECT '01890000-0000-7000-8000-000000000042', tenant_id, id, 'reset_password', email,
-                      decode(repeat('c5', 32), 'hex'), created_at, created_at + interval '1 hour' FROM users;"#,
+                      decode(repeat('c5', 32), 'hex'), created_at, created_at + interval '1 hour' FROM users;
+           INSERT INTO sign_in_challenges (id, tenant_id, user_id, token_digest, device_digest, methods, issued_at, expires_at)
+               SELECT '01890000-0000-7000-8000-000000000043', tenant_id, id, decode(repeat('c6', 32), 'hex'),
+                      decode(repeat('c7', 32), 'hex'), '{email_code}',
+                      created_at, created_at + interval '5 minutes' FROM users;"#,
     )
     .await;
     person
@@ -70,6 +74,7 @@ async fn a_person_gets_what_is_stored_about_them() {
         );
     }
     assert_eq!(body["tickets"][0]["purpose"], "reset_password");
+    assert_eq!(body["signInChallenges"][0]["methods"], json!(["email_code"]));
     assert_eq!(body["auditEvents"]["items"][0]["ip"], "127.0.0.1");
 }
 
@@ -83,12 +88,14 @@ async fn nothing_in_it_opens_anything() {
         "SELECT password_hash FROM users
          UNION ALL SELECT family_id::text FROM sessions UNION ALL SELECT mac_key_id::text FROM sessions
          UNION ALL SELECT encode(digest, 'hex') FROM tickets UNION ALL SELECT encode(digest, 'base64') FROM tickets
-         UNION ALL SELECT encode(token_digest, 'hex') FROM devices",
+         UNION ALL SELECT encode(token_digest, 'hex') FROM devices
+         UNION ALL SELECT encode(token_digest, 'hex') FROM sign_in_challenges
+         UNION ALL SELECT encode(device_digest, 'hex') FROM sign_in_challenges",
     )
     .fetch_all(pool)
     .await
     .unwrap();
-    assert_eq!(secrets.len(), 6);
+    assert_eq!(secrets.len(), 8);
     for secret in secrets {
         assert!(!text.contains(secret.trim()), "{secret}");
     }
@@ -125,6 +132,7 @@ const HANDED_OUT: &[(&str, &str)] = &[
     ("venue_roles", "/venueRoles/held/items/0"),
     ("devices", "/devices/0"),
     ("tickets", "/tickets/0"),
+    ("sign_in_challenges", "/signInChallenges/0"),
     ("audit_events", "/auditEvents/items/0"),
 ];
 
@@ -157,6 +165,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tickets.tenant_id", "the account's"),
     ("tickets.user_id", "the account's"),
     ("tickets.digest", "of a secret"),
+    ("sign_in_challenges.tenant_id", "the account's"),
+    ("sign_in_challenges.user_id", "the account's"),
+    ("sign_in_challenges.token_digest", "of a secret"),
+    ("sign_in_challenges.device_digest", "of a secret"),
     ("audit_events.seq", "counts everybody's events"),
     ("audit_events.salt", "random"),
     ("audit_events.origin", "a hash of what is handed out"),
@@ -229,6 +241,7 @@ async fn nobody_gets_what_is_about_somebody_else() {
     assert_eq!(text["venueRoles"]["given"]["items"], json!([]));
     assert_eq!(text["devices"].as_array().unwrap().len(), 1);
     assert_eq!(text["tickets"], json!([]));
+    assert_eq!(text["signInChallenges"], json!([]));
     assert!(!text.to_string().contains("ada@example.com"));
 }
 

@@ -17,6 +17,10 @@ INSERT INTO secret_keys VALUES
 INSERT INTO tickets VALUES
     ('00000000-0000-0000-0000-0000000000ca', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', 'verify_email', 'a@example.com', decode(repeat('ab', 32), 'hex'), 'epoch', 'now');
+INSERT INTO sign_in_challenges VALUES
+    ('00000000-0000-0000-0000-0000000000cc', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', decode(repeat('ab', 32), 'hex'), decode(repeat('ab', 32), 'hex'),
+     '{email_code}', 0, 'epoch', 'now');
 INSERT INTO login_failures VALUES
     (decode(repeat('ab', 32), 'hex'), 'client', NULL, NULL, '{}', NULL, 'epoch');
 INSERT INTO reset_requests VALUES
@@ -64,6 +68,7 @@ fn cases() -> Vec<Case> {
         revocations(),
         venue_roles(),
         recovery(),
+        challenges(),
         login_failures(),
     ]
     .concat()
@@ -491,6 +496,49 @@ fn recovery() -> Vec<Case> {
         (
             "reset_requests_email_length_check",
             "UPDATE reset_requests SET email = 'a@'".to_owned(),
+        ),
+    ]
+}
+
+/// `sign_in_challenges`.
+fn challenges() -> Vec<Case> {
+    let challenges = |set: &str| format!("UPDATE sign_in_challenges SET {set}");
+    let other = |columns: &str| {
+        format!(
+            "INSERT INTO sign_in_challenges
+             SELECT {columns}, device_digest, methods, failures, issued_at, expires_at FROM sign_in_challenges"
+        )
+    };
+    vec![
+        (
+            "sign_in_challenges_pkey",
+            other("id, tenant_id, user_id, decode(repeat('cd', 32), 'hex')"),
+        ),
+        (
+            "sign_in_challenges_token_digest_key",
+            other("gen_random_uuid(), tenant_id, user_id, token_digest"),
+        ),
+        (
+            "sign_in_challenges_user_id_fkey",
+            challenges("user_id = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        (
+            "sign_in_challenges_token_digest_length_check",
+            challenges("token_digest = '\\x00'"),
+        ),
+        (
+            "sign_in_challenges_device_digest_length_check",
+            challenges("device_digest = '\\x00'"),
+        ),
+        (
+            "sign_in_challenges_methods_check",
+            challenges("methods = '{smoke}'"),
+        ),
+        ("sign_in_challenges_methods_check", challenges("methods = '{}'")),
+        ("sign_in_challenges_failures_check", challenges("failures = 5")),
+        (
+            "sign_in_challenges_expires_at_check",
+            challenges("expires_at = issued_at"),
         ),
     ]
 }

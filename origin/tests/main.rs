@@ -63,6 +63,7 @@ mod rooms;
 mod serving;
 mod session_management;
 mod sessions;
+mod sign_in_code;
 mod signing_keys;
 mod startup;
 mod tenants;

@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["devices", "sessions", "rbac", "lockout"],
     &["tokens"],
+    &["mfa"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],
     &["login", "account_export"],

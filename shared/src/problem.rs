@@ -68,6 +68,10 @@ catalogue! {
     InvalidToken = "invalid_token", 401, "The access token is missing or not valid";
     /// Wrong email or password.
     InvalidCredentials = "invalid_credentials", 401, "Email or password is wrong";
+    /// The code is wrong.
+    InvalidCode = "invalid_code", 401, "The code is wrong";
+    /// No sign-in waits for a code by this token: it was answered, has expired, or ended with too many wrong codes.
+    InvalidMfaToken = "invalid_mfa_token", 401, "The sign-in has to begin anew";
     /// Not a refresh token of ours, or expired, or of an ended session.
     InvalidRefreshToken = "invalid_refresh_token", 401, "The refresh token is not valid";
     /// A refresh token that had been replaced; its session is over.

@@ -7,6 +7,7 @@ use crate::devices;
 use crate::http::RequestContext;
 use crate::kernel::passwords::PasswordHash;
 use crate::mail::Letter;
+use crate::mfa;
 use crate::recovery;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::CurrentUser;
@@ -65,6 +66,7 @@ async fn replace(
     let letter = Letter::PasswordChanged { event: changed.id() };
     audit::record(&mut transaction, changed).await?;
     current.mailer.enqueue(&mut transaction, letter).await?;
+    mfa::end_all(&mut transaction, user).await?;
     // Who changes a password because of a link that they did not ask for must not be left with that link.
     recovery::withdraw_reset(&mut transaction, user.tenant_id, user.id).await?;
     // Whoever knew the old password may have made a device of theirs known.

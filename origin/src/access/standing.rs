@@ -5,7 +5,7 @@ use crate::audit::{self, Event, EventKind};
 use crate::kernel::db::{PgConnection, Pool};
 use crate::kernel::ids::TenantId;
 use crate::kernel::time::Timestamp;
-use crate::lockout::Lockout;
+use crate::lockout::{Kind, Lockout};
 use crate::sessions::{self, RevocationReason};
 
 use super::error::AccessError;
@@ -63,7 +63,13 @@ pub async fn change_status(
     }
     let lifted = change == StatusChange::Unlock
         && lockout
-            .lift(&mut transaction, &user, event(EventKind::SignInUnlocked), now)
+            .lift(
+                &mut transaction,
+                &user,
+                Kind::OF_ACCOUNT,
+                event(EventKind::SignInUnlocked),
+                now,
+            )
             .await?;
     if is_so {
         transaction.commit().await?;

@@ -89,21 +89,18 @@ pub async fn create(
     Ok(store::insert_user(connection, id, tenant, new, hash, now, ip).await?)
 }
 
-/// Notes a sign-in from `ip`, provided that the account is active and its password still the one that was
-/// checked: either may have changed while the hash was computed. `None` if so, else the account as it was read
-/// before that, with the sign-in noted.
-pub async fn record_login(
+/// Notes a sign-in from `ip` to an account that the caller has locked, and gives the account as it is then.
+pub async fn note_login(
     connection: &mut PgConnection,
     user: User,
-    checked: &PasswordHash,
     now: Timestamp,
     ip: IpAddr,
-) -> Result<Option<User>, AccountsError> {
-    let noted = store::record_login(connection, &user, checked, now, ip).await?;
-    Ok(noted.then_some(User {
+) -> Result<User, AccountsError> {
+    store::note_login(connection, &user, now, ip).await?;
+    Ok(User {
         last_login_at: Some(now),
         ..user
-    }))
+    })
 }
 
 /// The account with this identifier, as it is now.
@@ -152,6 +149,16 @@ pub async fn lock_by_id(
     id: UserId,
 ) -> Result<Option<User>, AccountsError> {
     Ok(store::lock_user_by_id(connection, tenant, id).await?)
+}
+
+/// Locks the row of an account whose password was checked. `None`: the account is not active, or its password is another one by now; either
+/// may have changed while the hash was computed.
+pub async fn lock_checked(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+) -> Result<Option<User>, AccountsError> {
+    Ok(store::lock_checked(connection, user, checked).await?)
 }
 
 /// Gives an account that the caller has locked another status.

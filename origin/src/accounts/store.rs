@@ -116,27 +116,23 @@ pub(super) async fn insert_user(
     .await
 }
 
-/// Notes a sign-in, provided that the account is active and its password still the one that was checked:
-/// either may have changed while the hash was computed. False if so.
-pub(super) async fn record_login(
+/// Notes a sign-in.
+pub(super) async fn note_login(
     connection: &mut PgConnection,
     user: &User,
-    checked: &PasswordHash,
     now: Timestamp,
     ip: IpAddr,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "UPDATE users SET last_login_at = $4, last_login_ip = $5
-         WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 AND status = 'active' AND deleted_at IS NULL",
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET last_login_at = $3, last_login_ip = $4 WHERE tenant_id = $1 AND id = $2",
         user.tenant_id.uuid(),
         user.id.uuid(),
-        checked.expose(),
         now,
         ip as IpAddr,
     )
     .execute(connection)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(())
 }
 
 /// What the password of this account hashes to.
@@ -245,6 +241,28 @@ pub(super) async fn lock_user_by_id(
            FOR NO KEY UPDATE"#,
         tenant.uuid(),
         id.uuid(),
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The same, provided that it is active and has this password.
+pub(super) async fn lock_checked(
+    connection: &mut PgConnection,
+    user: &User,
+    checked: &PasswordHash,
+) -> Result<Option<User>, sqlx::Error> {
+    sqlx::query_as!(
+        User,
+        r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
+                  last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+           FROM users WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 AND status = 'active'
+                        AND deleted_at IS NULL
+           FOR NO KEY UPDATE"#,
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        checked.expose(),
     )
     .fetch_optional(connection)
     .await

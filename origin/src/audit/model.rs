@@ -17,6 +17,8 @@ pub enum EventKind {
     Imported,
     /// A session began.
     LoggedIn,
+    /// Somebody knew the password of an account, and was asked for something more.
+    LoginChallenged,
     /// Credentials were refused.
     LoginFailed,
     /// Too many failures have locked an account, a device, who is signed in, or a client, for a while.
@@ -111,6 +113,7 @@ impl EventKind {
             Self::Registered => "registered",
             Self::Imported => "imported",
             Self::LoggedIn => "logged_in",
+            Self::LoginChallenged => "login_challenged",
             Self::LoginFailed => "login_failed",
             Self::SignInLocked => "sign_in_locked",
             Self::SignInUnlocked => "sign_in_unlocked",

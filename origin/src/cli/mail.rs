@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::kernel::config::Config;
 use crate::mail::{LetterKind, Mailer, Preview};
+use crate::mfa::MailCodes;
 use crate::recovery::Tickets;
 
 use super::{Attempt, CliError, say};
@@ -109,7 +110,10 @@ pub(super) fn preview(config: &Config, arguments: &PreviewArguments) -> Result<(
     let compose = |kind: LetterKind| {
         mailer
             .preview(kind, tenant, |letter| {
-                tickets.example(letter, LetterKind::moment_of_previews())
+                let now = LetterKind::moment_of_previews();
+                tickets
+                    .example(letter, now)
+                    .or_else(|| MailCodes::example(letter, now))
             })
             .attempt(NOT_SET)
     };

@@ -8,6 +8,7 @@ use portcullis_shared::cookies::{DeviceCookie, Presence};
 use portcullis_shared::problem::ProblemCode;
 
 use crate::http::{Problem, RequestContext};
+use crate::kernel::secret_digest::SecretDigest;
 use crate::mail::describe_device;
 
 use super::token::DeviceToken;
@@ -27,6 +28,15 @@ pub struct PresentedDevice {
 }
 
 impl PresentedDevice {
+    /// What tells this device from others for as long as a sign-in takes, whether it is known or not: a digest of all that it presents.
+    #[must_use]
+    pub fn digest(&self) -> SecretDigest {
+        let token = self.token.as_ref().map_or("", DeviceToken::expose);
+        // A token has no spaces.
+        let whole = format!("{token} {}", self.kind.as_deref().unwrap_or_default());
+        SecretDigest::of(&whole.into())
+    }
+
     /// What the device is called.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {

@@ -94,6 +94,8 @@ ids! {
     GrantId;
     /// What the link of a mail is for.
     TicketId;
+    /// A sign-in that waits for something more than a password.
+    ChallengeId;
     /// Somebody's wish for a new password, before it is known whose.
     ResetRequestId;
 }

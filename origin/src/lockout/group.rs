@@ -50,6 +50,14 @@ impl Group {
         }
     }
 
+    pub(super) fn of_factor(key: &hmac::Key, account: GroupKey) -> Self {
+        Self {
+            kind: Kind::Factor,
+            key: mac(key, Kind::Factor, &[&account]),
+            account: Some(account),
+        }
+    }
+
     pub(super) fn of_client(key: &hmac::Key, client: IpAddr) -> Self {
         Self {
             kind: Kind::Client,
@@ -98,9 +106,10 @@ mod tests {
         let mut keys = BTreeSet::from(accounts);
         for account in accounts {
             keys.insert(Group::of_holder(&key, account).key);
+            keys.insert(Group::of_factor(&key, account).key);
             keys.extend([1, 2].map(|device| Group::of_device(&key, account, id(device).into()).key));
         }
-        assert_eq!(keys.len(), 12);
+        assert_eq!(keys.len(), 15);
         let other = hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]);
         assert!(!keys.contains(&account_key(&other, id(1).into(), "ada@example.com")));
     }

@@ -39,6 +39,9 @@ use crate::mail::{Letter, Mailer};
 use group::{Group, account_key};
 use tally::Rule;
 
+/// How many wrong codes within the window lock the second factor of an account: the HTTP contract says so.
+const FACTOR_FAILURES: usize = 10;
+
 /// Counts failures and knows the locks. Cloning shares the key.
 #[derive(Clone)]
 pub struct Lockout(Arc<Inner>);
@@ -88,6 +91,14 @@ impl Lockout {
     pub fn by_holder(&self, user: &User) -> Attempt {
         let account = account_key(&self.0.key, user.tenant_id, &user.email);
         let group = Group::of_holder(&self.0.key, account);
+        Attempt::new(user.tenant_id, Some(user.id), vec![group])
+    }
+
+    /// An attempt of who knows the password to answer with a code. It counts for the account, whichever of its sign-ins the code is for.
+    #[must_use]
+    pub fn at_factor(&self, user: &User) -> Attempt {
+        let account = account_key(&self.0.key, user.tenant_id, &user.email);
+        let group = Group::of_factor(&self.0.key, account);
         Attempt::new(user.tenant_id, Some(user.id), vec![group])
     }
 
@@ -155,17 +166,18 @@ impl Lockout {
         Ok(None)
     }
 
-    /// Forgets all failures of an account whose row the caller has locked: from wherever, on whichever device. Whether that ended a lock;
-    /// `event` is recorded if it did.
+    /// Forgets all failures of these kinds of an account whose row the caller has locked: from wherever, on whichever device. Whether that
+    /// ended a lock; `event` is recorded if it did.
     pub async fn lift(
         &self,
         connection: &mut PgConnection,
         user: &User,
+        kinds: &[Kind],
         event: Event,
         now: Timestamp,
     ) -> Result<bool, sqlx::Error> {
         let account = account_key(&self.0.key, user.tenant_id, &user.email);
-        let ended = store::forget_account(connection, &account, now).await?;
+        let ended = store::forget_account(connection, &account, kinds, now).await?;
         if ended > 0 {
             let event = event.tenant(user.tenant_id).subject(user.id);
             audit::record(connection, event.detail("locks", ended)).await?;
@@ -179,6 +191,7 @@ impl Lockout {
             failures: match kind {
                 Kind::Account | Kind::Device | Kind::Holder => config.failures_per_account,
                 Kind::Client => config.failures_per_client,
+                Kind::Factor => FACTOR_FAILURES,
             },
             window: config.window,
             lock: config.lock,

@@ -22,9 +22,16 @@ pub enum Kind {
     Holder,
     /// A network address, whichever accounts were tried from there.
     Client,
+    /// Whoever knows the password of an account, and is asked for a code.
+    Factor,
 }
 
 impl Kind {
+    /// All that an account has.
+    pub const OF_ACCOUNT: &[Self] = &[Self::Account, Self::Device, Self::Holder, Self::Factor];
+    /// Those that wrong passwords have brought about.
+    pub const OF_PASSWORDS: &[Self] = &[Self::Account, Self::Device, Self::Holder];
+
     /// The name in the database and in the audit log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +40,7 @@ impl Kind {
             Self::Device => "device",
             Self::Holder => "holder",
             Self::Client => "client",
+            Self::Factor => "factor",
         }
     }
 }
@@ -112,6 +120,7 @@ impl From<Locked> for Problem {
                 ProblemCode::AccountLocked,
                 "Too many wrong passwords. Please wait, or choose a new password.",
             ),
+            Kind::Factor => (ProblemCode::AccountLocked, "Too many wrong codes. Please wait."),
             // The account is open to who knows its password and comes from elsewhere, or is signed in to.
             Kind::Holder | Kind::Client => {
                 (ProblemCode::RateLimited, "Too many wrong passwords. Please wait.")

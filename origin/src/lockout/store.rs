@@ -79,15 +79,17 @@ pub(super) async fn forget(
     Ok(())
 }
 
-/// Forgets the failures and ends the locks of all groups of an account. How many locks were on at `now`.
+/// Forgets the failures and ends the locks of the groups of an account that are of these kinds. How many locks were on at `now`.
 pub(super) async fn forget_account(
     connection: &mut PgConnection,
     account: &GroupKey,
+    kinds: &[Kind],
     now: Timestamp,
 ) -> Result<usize, sqlx::Error> {
     let gone = sqlx::query_scalar!(
-        "DELETE FROM login_failures WHERE account = $1 RETURNING locked_until",
+        "DELETE FROM login_failures WHERE account = $1 AND kind = ANY ($2) RETURNING locked_until",
         account.as_slice(),
+        kinds as &[Kind],
     )
     .fetch_all(connection)
     .await?;

@@ -59,6 +59,14 @@ impl Desk {
         self.limiter.enforce(context, "login", &pair, by_pair).await
     }
 
+    /// Counts the answer to a challenge against the limit of its client, as a login is: it is the second half of one.
+    pub(super) async fn admit_answer(&self, context: &RequestContext) -> Result<(), Problem> {
+        let quota = Quota::per_minute(self.app.config().limits.login_per_minute_client);
+        self.limiter
+            .enforce(context, "login-mfa", &client_key(context.client_ip), quota)
+            .await
+    }
+
     /// Counts a refresh against the limit of its session, and refuses a client that has presented too many tokens that were good
     /// for nothing: whoever makes tokens up names sessions as they please.
     pub(super) async fn admit_refresh(

@@ -12,6 +12,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::time::Timestamp;
 use crate::lockout::Lockout;
 use crate::mail::{Letter, Mailer};
+use crate::mfa::MailCodes;
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
 use crate::recovery::Tickets;
@@ -27,6 +28,7 @@ pub(super) struct Desk {
     pub(super) app: AppState,
     pub(super) limiter: Limiter,
     pub(super) lockout: Lockout,
+    pub(super) mail_codes: MailCodes,
     pub(super) mailer: Mailer,
     pub(super) password_rules: PasswordRules,
     pub(super) sessions: Sessions,
@@ -40,6 +42,7 @@ where
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
+    MailCodes: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
@@ -53,6 +56,7 @@ where
             app: AppState::from_ref(state),
             limiter: Limiter::from_ref(state),
             lockout: Lockout::from_ref(state),
+            mail_codes: MailCodes::from_ref(state),
             mailer: Mailer::from_ref(state),
             password_rules: PasswordRules::from_ref(state),
             sessions: Sessions::from_ref(state),

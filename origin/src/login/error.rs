@@ -7,6 +7,7 @@ use crate::accounts::password::UnfitPassword;
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
 use crate::lockout::Locked;
+use crate::mfa::TooManyChallenges;
 use crate::recovery::RecoveryError;
 use crate::sessions::SessionsError;
 use crate::tokens::KeysError;
@@ -31,7 +32,16 @@ pub enum LoginError {
     /// The password is right, and the account was suspended by an operator.
     #[error("the account is locked")]
     AccountLocked,
-    /// There were too many wrong passwords.
+    /// The answer to a challenge is wrong.
+    #[error("the code is wrong")]
+    InvalidCode,
+    /// No sign-in waits for an answer by this token.
+    #[error("the challenge is not good")]
+    InvalidMfaToken,
+    /// As many sign-ins to the account wait for an answer as may.
+    #[error(transparent)]
+    TooManyChallenges(#[from] TooManyChallenges),
+    /// There were too many wrong passwords, or codes.
     #[error(transparent)]
     Locked(#[from] Locked),
     /// The password that was chosen would not protect the account.
@@ -82,6 +92,14 @@ impl From<LoginError> for Problem {
             LoginError::AccountDisabled => Self::new(ProblemCode::AccountDisabled),
             LoginError::AccountLocked => {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
+            }
+            LoginError::InvalidCode => Self::new(ProblemCode::InvalidCode),
+            LoginError::InvalidMfaToken => Self::new(ProblemCode::InvalidMfaToken)
+                .detail("It was used, has expired, or had too many wrong codes. Please sign in again."),
+            LoginError::TooManyChallenges(TooManyChallenges { retry_after }) => {
+                Self::new(ProblemCode::RateLimited)
+                    .detail("Several codes for this account wait to be used. Please use one, or wait.")
+                    .retry_after(retry_after)
             }
             LoginError::Locked(locked) => locked.into(),
             LoginError::UnfitPassword(error) => {

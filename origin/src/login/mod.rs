@@ -10,6 +10,7 @@
 //! - This room decides the order of things; the rules are in the rooms it calls.
 
 mod admission;
+mod challenge;
 mod cookies;
 mod desk;
 mod error;

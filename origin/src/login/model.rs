@@ -9,6 +9,7 @@ use crate::http::{Validate, Violations};
 use crate::kernel::ids::SessionId;
 use crate::kernel::passwords::Password;
 use crate::kernel::time::{Timestamp, as_rfc3339};
+use crate::mfa::{self, Method, MfaToken, PresentedCode};
 use crate::sessions::{Opened, Session};
 use crate::tokens::AccessToken;
 
@@ -84,6 +85,45 @@ impl Validate for LoginRequest {
     }
 }
 
+/// `POST /auth/login/mfa`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AnswerRequest {
+    #[serde(alias = "mfa_token")]
+    mfa_token: Option<SecretString>,
+    method: Option<String>,
+    code: Option<SecretString>,
+}
+
+/// The answer to a challenge.
+pub(super) struct ChallengeAnswer {
+    pub(super) token: MfaToken,
+    pub(super) method: Method,
+    pub(super) code: PresentedCode,
+}
+
+impl Validate for AnswerRequest {
+    type Valid = ChallengeAnswer;
+
+    fn validate(self, violations: &mut Violations) -> Option<ChallengeAnswer> {
+        let token = violations.required("mfaToken", self.mfa_token);
+        let method = violations.required("method", self.method);
+        let code = violations.required("code", self.code);
+        let method = method.and_then(|name| {
+            let method = name.parse().ok();
+            if method.is_none() {
+                violations.add("method", "invalid", "This is not a method of signing in.");
+            }
+            method
+        });
+        Some(ChallengeAnswer {
+            token: MfaToken::presented(token?),
+            method: method?,
+            code: PresentedCode::of(&code?),
+        })
+    }
+}
+
 /// `POST /auth/refresh`.
 #[derive(Deserialize)]
 pub(super) struct RefreshRequest {
@@ -145,6 +185,41 @@ pub(super) struct SignedInView {
     session: Option<SessionView>,
     #[serde(rename = "deviceToken", skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
+}
+
+/// What a right password leads to.
+pub(super) enum Outcome {
+    /// A session.
+    SignedIn(Box<SignedIn>),
+    /// A question.
+    Challenged(Challenged),
+}
+
+/// Somebody who has to show more than a password.
+pub(super) struct Challenged {
+    pub(super) token: MfaToken,
+    pub(super) methods: Vec<Method>,
+}
+
+/// The `login result` of the HTTP contract where a second factor is due.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChallengedView {
+    mfa_required: bool,
+    mfa_token: String,
+    methods: Vec<Method>,
+    expires_in: i64,
+}
+
+impl From<Challenged> for ChallengedView {
+    fn from(challenged: Challenged) -> Self {
+        Self {
+            mfa_required: true,
+            mfa_token: challenged.token.expose().to_owned(),
+            methods: challenged.methods,
+            expires_in: mfa::LIFETIME.num_seconds(),
+        }
+    }
 }
 
 /// Somebody who has signed in, or stays signed in. Becomes an answer by [`Delivery`](super::cookies::Delivery).

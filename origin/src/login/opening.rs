@@ -37,12 +37,13 @@ impl Desk {
         context: &RequestContext,
         user: &User,
         presented: &PresentedDevice,
+        authentication: Authentication,
     ) -> Result<Entrance, LoginError> {
         let met = devices::meet(transaction, user, presented, context.now, context.entropy()).await?;
         let new = NewSession {
             user_id: user.id,
             tenant_id: user.tenant_id,
-            authentication: Authentication::by_password(context.now),
+            authentication,
             ip_address: context.client_ip,
             user_agent: context.user_agent.clone(),
             device_id: Some(met.id),

@@ -2,16 +2,17 @@
 
 use crate::accounts::{self, Credentials, EmailAddress, User, UserStatus};
 use crate::audit::{self, Event, EventKind};
-use crate::devices::{self, PresentedDevice};
+use crate::devices::{self, PresentedDevice, Trust};
 use crate::http::RequestContext;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::{Password, PasswordHash};
 use crate::lockout::Attempt;
 use crate::rbac;
+use crate::sessions::Authentication;
 
 use super::desk::{Desk, issuing_moment};
 use super::error::LoginError;
-use super::model::{PasswordLogin, SignedIn};
+use super::model::{Outcome, PasswordLogin};
 
 /// How often a right password is checked, where the account is another one each time.
 const MOST_CHECKS: usize = 2;
@@ -20,6 +21,8 @@ const MOST_CHECKS: usize = 2;
 struct Claim {
     tenant: TenantId,
     known: Option<UserId>,
+    /// How well the account knows the device.
+    trust: Trust,
     attempt: Attempt,
 }
 
@@ -31,16 +34,19 @@ impl Desk {
         context: &RequestContext,
         login: PasswordLogin,
         device: &PresentedDevice,
-    ) -> Result<SignedIn, LoginError> {
+    ) -> Result<Outcome, LoginError> {
         let mut checks = 0;
         loop {
             let (claim, found) = self.look_up(context, &login.email, device).await?;
             let (user, hash) = self.prove(context, &claim, found, &login.password).await?;
-            if let Some(signed_in) = self
-                .sign_in(context, user, device, &login.password, &hash)
-                .await?
-            {
-                return Ok(signed_in);
+            let entering = self.enter(context, &claim, user, device, &login.password, &hash);
+            match entering.await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
+                Err(refusal @ (LoginError::Locked(_) | LoginError::TooManyChallenges(_))) => {
+                    return self.refuse(context, &claim, refusal).await;
+                }
+                Err(error) => return Err(error),
             }
             // Often nothing but the hash has changed: who signs in at the same moment has renewed it.
             checks += 1;
@@ -62,13 +68,14 @@ impl Desk {
         let found = accounts::find_credentials(&mut connection, tenant, email).await?;
         let known = found.as_ref().map(|found| found.user.id);
         let device = devices::recognise(&mut connection, tenant, known, device, context.now).await?;
-        let attempt = match (&found, device) {
+        let attempt = match (&found, &device) {
             (Some(found), Some(device)) => self.lockout.on_device(&found.user, device.id),
             (None, _) | (_, None) => self.lockout.by_stranger(tenant, email, known, context.client_ip),
         };
         let claim = Claim {
             tenant,
             known,
+            trust: device.map_or(Trust::NONE, |device| device.trust(context.now)),
             attempt,
         };
         let locked = self
@@ -118,31 +125,42 @@ impl Desk {
         }
     }
 
-    /// Opens a session. `None`: the account or its hash was changed since the password was checked.
-    async fn sign_in(
+    /// Opens a session, or asks for more than a password. `None`: the account or its hash was changed since the password was checked.
+    async fn enter(
         &self,
         context: &RequestContext,
+        claim: &Claim,
         user: User,
         device: &PresentedDevice,
         password: &Password,
         checked: &PasswordHash,
-    ) -> Result<Option<SignedIn>, LoginError> {
+    ) -> Result<Option<Outcome>, LoginError> {
         let renewed = self.renewed_hash(context, password, checked).await;
         let mut transaction = self.app.pool().begin().await?;
-        let noted =
-            accounts::record_login(&mut transaction, user, checked, context.now, context.client_ip).await?;
-        let Some(user) = noted else { return Ok(None) };
-        let moment = issuing_moment(context, &user)?;
+        let Some(user) = accounts::lock_checked(&mut transaction, &user, checked).await? else {
+            return Ok(None);
+        };
         if let Some(renewed) = renewed {
             accounts::renew_hash(&mut transaction, &user, checked, &renewed).await?;
         }
+        if let Some(method) = self.further_step(&user, claim.trust) {
+            let challenged = self
+                .challenge(&mut transaction, context, &user, device, method)
+                .await?;
+            transaction.commit().await?;
+            return Ok(Some(Outcome::Challenged(challenged)));
+        }
+        let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
+        let moment = issuing_moment(context, &user)?;
+        let how = Authentication::by_password(context.now);
         let entrance = self
-            .open_session(&mut transaction, context, &user, device)
+            .open_session(&mut transaction, context, &user, device, how)
             .await?;
         self.announce(&mut transaction, &entrance).await?;
         let held = rbac::held(&mut transaction, &user, moment).await?;
         transaction.commit().await?;
-        self.welcome(context, user, entrance, held).await.map(Some)
+        let signed_in = self.welcome(context, user, entrance, held).await?;
+        Ok(Some(Outcome::SignedIn(Box::new(signed_in))))
     }
 
     /// A fresh hash of a password that has just been found to match, where what is stored is outdated. A server that is too busy

@@ -10,6 +10,7 @@ use crate::kernel::passwords::PasswordHash;
 use crate::mail::Letter;
 use crate::rbac::HeldRoles;
 use crate::recovery;
+use crate::sessions::Authentication;
 
 use super::desk::Desk;
 use super::error::LoginError;
@@ -32,7 +33,13 @@ impl Desk {
             .ok_or(AccountsError::EmailTaken)?;
         self.note_registration(&mut transaction, context, &user).await?;
         let entrance = self
-            .open_session(&mut transaction, context, &user, device)
+            .open_session(
+                &mut transaction,
+                context,
+                &user,
+                device,
+                Authentication::by_password(context.now),
+            )
             .await?;
         transaction.commit().await?;
         // A new account holds no role anywhere.

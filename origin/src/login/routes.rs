@@ -1,4 +1,4 @@
-//! `/auth/register`, `/auth/login`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
+//! `/auth/register`, `/auth/login`, `/auth/login/mfa`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
@@ -11,6 +11,7 @@ use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::lockout::Lockout;
 use crate::mail::Mailer;
+use crate::mfa::MailCodes;
 use crate::rate_limit::Limiter;
 use crate::recovery::Tickets;
 use crate::sessions::Sessions;
@@ -19,7 +20,10 @@ use crate::tokens::{CurrentUser, Tokens};
 use super::cookies::{BrowserCookies, Delivery, PresentedRefreshToken};
 use super::desk::Desk;
 use super::error::LoginError;
-use super::model::{LoginRequest, Me, OptionalRefreshToken, RegisterRequest, SignedInView};
+use super::model::{
+    AnswerRequest, ChallengedView, LoginRequest, Me, OptionalRefreshToken, Outcome, RegisterRequest,
+    SignedInView,
+};
 use super::patience::once_more;
 
 /// The routes of this room.
@@ -29,6 +33,7 @@ where
     AppState: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
+    MailCodes: FromRef<S>,
     Mailer: FromRef<S>,
     PasswordRules: FromRef<S>,
     Sessions: FromRef<S>,
@@ -38,6 +43,7 @@ where
     Router::new()
         .route("/auth/register", post(register))
         .route("/auth/login", post(login))
+        .route("/auth/login/mfa", post(answer))
         .route("/auth/refresh", post(refresh))
         .route("/auth/logout", post(logout))
         .route("/auth/me", get(me))
@@ -65,11 +71,29 @@ async fn login(
     delivery: Delivery,
     device: PresentedDevice,
     Valid(login): Valid<LoginRequest>,
-) -> Result<Json<SignedInView>, Problem> {
+) -> Result<Response, Problem> {
     desk.admit_login(&context, &login.email).await?;
-    let mut signed_in = desk.login(&context, login.clone(), &device).await;
+    let mut outcome = desk.login(&context, login.clone(), &device).await;
+    if let Some(later) = once_more(&desk.app, &context, &outcome).await {
+        outcome = desk.login(&later, login, &device).await;
+    }
+    Ok(match outcome? {
+        Outcome::SignedIn(signed_in) => delivery.deliver(&context, *signed_in)?.into_response(),
+        Outcome::Challenged(challenged) => Json(ChallengedView::from(challenged)).into_response(),
+    })
+}
+
+async fn answer(
+    desk: Desk,
+    context: RequestContext,
+    delivery: Delivery,
+    device: PresentedDevice,
+    Valid(answer): Valid<AnswerRequest>,
+) -> Result<Json<SignedInView>, Problem> {
+    desk.admit_answer(&context).await?;
+    let mut signed_in = desk.answer(&context, &answer, &device).await;
     if let Some(later) = once_more(&desk.app, &context, &signed_in).await {
-        signed_in = desk.login(&later, login, &device).await;
+        signed_in = desk.answer(&later, &answer, &device).await;
     }
     delivery.deliver(&context, signed_in?)
 }

@@ -184,7 +184,7 @@ fn part(kind: ContentType, text: String) -> SinglePart {
 fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
     let opening = match found {
         Found::Errand(errand) => Some(Opening {
-            url: errand.url.expose_secret(),
+            secret: errand.secret.expose_secret(),
             expires_at: errand.expires_at,
         }),
         Found::Event(_) => None,
@@ -199,6 +199,7 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
         Letter::PasswordReset { .. } => Some(Topic::PasswordReset),
         Letter::PasswordChanged { .. } => Some(Topic::PasswordChanged),
         Letter::NewSignIn { .. } => Some(Topic::NewSignIn),
+        Letter::SignInCode { .. } => opening.map(Topic::SignInCode),
     }
 }
 

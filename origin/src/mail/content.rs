@@ -31,6 +31,8 @@ pub(super) enum Block {
         /// A link that is good once.
         url: String,
     },
+    /// Something to be typed elsewhere, in groups that are easy to read.
+    Code(String),
 }
 
 fn text(text: impl Into<String>) -> Block {
@@ -66,6 +68,7 @@ pub(super) fn content(topic: &Topic<'_>, house: &House<'_>, now: Timestamp) -> C
         Topic::PasswordReset => password_reset(tenant),
         Topic::PasswordChanged => password_changed(tenant),
         Topic::NewSignIn => new_sign_in(tenant),
+        Topic::SignInCode(opening) => sign_in_code(tenant, *opening, now),
     }
 }
 
@@ -104,7 +107,7 @@ fn verify_email(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
             )),
             Block::Action {
                 label: "Confirm this address",
-                url: opening.url.to_owned(),
+                url: opening.secret.to_owned(),
             },
             advice(
                 "If you have not registered",
@@ -136,6 +139,9 @@ fn already_registered(tenant: &str) -> Content {
 fn sign_in_locked(tenant: &str, lock: Lock<'_>) -> Content {
     // Nobody should come back a moment too early.
     let until = moment(lock.until + TimeDelta::seconds(59));
+    if lock.of == "factor" {
+        return codes_locked(tenant, &until);
+    }
     let (what, who) = match lock.of {
         "holder" => (
             format!(
@@ -176,6 +182,26 @@ fn sign_in_locked(tenant: &str, lock: Lock<'_>) -> Content {
     }
 }
 
+fn codes_locked(tenant: &str, until: &str) -> Content {
+    Content {
+        subject: format!("Too many wrong codes for {tenant}"),
+        heading: "Signing in with a code is locked for a while".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody who knows the password of your account with {tenant} has typed too many wrong codes. Until {until} no code is \
+                 taken, not even the right one."
+            )),
+            Block::Facts,
+            advice("If it was you", "wait until then, and sign in once more."),
+            advice(
+                "If it was not",
+                "somebody knows your password. Ask for a new one at once where you sign in, and change it wherever else you use it. \
+                 Nobody has got in by a code.",
+            ),
+        ],
+    }
+}
+
 fn reset_password(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
     let lasting = lasting(opening.expires_at - now);
     Content {
@@ -188,7 +214,7 @@ fn reset_password(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content
             )),
             Block::Action {
                 label: "Choose a new password",
-                url: opening.url.to_owned(),
+                url: opening.secret.to_owned(),
             },
             advice(
                 "If it was not you",
@@ -289,6 +315,33 @@ fn new_sign_in(tenant: &str) -> Content {
             ),
         ],
     }
+}
+
+fn sign_in_code(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
+    let lasting = lasting(opening.expires_at - now);
+    Content {
+        subject: format!("Your code to sign in to {tenant}"),
+        heading: "Your code to sign in".to_owned(),
+        blocks: vec![
+            text(format!(
+                "Somebody, probably you, is signing in to your account with {tenant}, with your password, on a device that we do not know. \
+                 To go on, type this code where you sign in. It is good once, and for {lasting}."
+            )),
+            Block::Code(in_groups(opening.secret)),
+            advice(
+                "If it was not you",
+                "somebody knows your password. Do not give this code to anybody, whoever asks for it: we never do. Ask for a new password at \
+                 once where you sign in, and change it wherever else you use it.",
+            ),
+        ],
+    }
+}
+
+/// `1234 5678`.
+fn in_groups(code: &str) -> String {
+    let characters: Vec<char> = code.chars().collect();
+    let groups: Vec<String> = characters.chunks(4).map(String::from_iter).collect();
+    groups.join(" ")
 }
 
 /// `26 November 2026, 09:30 UTC`.

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - A letter is a task of the queue, enqueued in the transaction of what it tells of. Its payload names an event of
-//!   the audit log, or a ticket; who is written to, and what stands in the letter, a link's secret included, is found
-//!   out when it is sent.
+//!   the audit log, a ticket or a challenge; who is written to, and what stands in the letter, a link's secret or a code
+//!   included, is found out when it is sent.
 //! - Each letter leaves at least once. Should it leave twice, because the server died in between, both have the same
 //!   `Message-ID`.
 //! - A deleted account is not written to, but once, about that.
@@ -119,6 +119,10 @@ async fn look_up(
             None => return Ok(None),
         },
         Subject::Ticket(id) => match registry.errand(connection, id, now).await? {
+            Some(errand) => (Some(errand.tenant), Some(errand.user), Found::Errand(errand)),
+            None => return Ok(None),
+        },
+        Subject::Challenge(id) => match registry.sign_in_code(connection, id, now).await? {
             Some(errand) => (Some(errand.tenant), Some(errand.user), Found::Errand(errand)),
             None => return Ok(None),
         },

@@ -10,7 +10,7 @@ use strum::{EnumDiscriminants, EnumIter, IntoEnumIterator as _, IntoStaticStr};
 
 use crate::jobs::{JobError, Task};
 use crate::kernel::db::PgConnection;
-use crate::kernel::ids::{AuditEventId, TenantId, TicketId, UserId};
+use crate::kernel::ids::{AuditEventId, ChallengeId, TenantId, TicketId, UserId};
 use crate::kernel::time::Timestamp;
 
 /// One letter to one person, as it waits in the queue. The stored names never change.
@@ -68,6 +68,11 @@ pub enum Letter {
         /// The event `logged_in`.
         event: AuditEventId,
     },
+    /// Somebody who knows the password signs in on a device that the account does not know, and is to show that they read its mail.
+    SignInCode {
+        /// What the code answers.
+        challenge: ChallengeId,
+    },
 }
 
 impl Letter {
@@ -82,6 +87,7 @@ impl Letter {
             | Self::PasswordChanged { event }
             | Self::NewSignIn { event } => Subject::Event(event),
             Self::VerifyEmail { ticket } | Self::ResetPassword { ticket } => Subject::Ticket(ticket),
+            Self::SignInCode { challenge } => Subject::Challenge(challenge),
         }
     }
 
@@ -96,7 +102,8 @@ impl Letter {
             | Self::ResetPassword { .. }
             | Self::PasswordReset { .. }
             | Self::PasswordChanged { .. }
-            | Self::NewSignIn { .. } => false,
+            | Self::NewSignIn { .. }
+            | Self::SignInCode { .. } => false,
         }
     }
 
@@ -106,6 +113,7 @@ impl Letter {
         match self.subject() {
             Subject::Event(event) => format!("{kind}-{event}"),
             Subject::Ticket(ticket) => format!("{kind}-{ticket}"),
+            Subject::Challenge(challenge) => format!("{kind}-{challenge}"),
         }
     }
 }
@@ -135,8 +143,10 @@ impl Task for Letter {
 pub(super) enum Subject {
     /// Something that happened.
     Event(AuditEventId),
-    /// Something that its reader may do.
+    /// Something that its reader may do with a link.
     Ticket(TicketId),
+    /// Something that its reader may do with a code.
+    Challenge(ChallengeId),
 }
 
 /// What a letter says, once all is known. One for each kind of letter.
@@ -150,19 +160,20 @@ pub(super) enum Topic<'a> {
     PasswordReset,
     PasswordChanged,
     NewSignIn,
+    SignInCode(Opening<'a>),
 }
 
-/// A link, and until when it is good.
+/// A link or a code, and until when it is good.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
-    pub(super) url: &'a str,
+    pub(super) secret: &'a str,
     pub(super) expires_at: Timestamp,
 }
 
 /// What is locked, and until when.
 #[derive(Clone, Copy)]
 pub(super) struct Lock<'a> {
-    /// `account`, `device` or `holder`, as the event has it.
+    /// `account`, `device`, `holder` or `factor`, as the event has it.
     pub(super) of: &'a str,
     pub(super) until: Timestamp,
 }
@@ -185,20 +196,20 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// What somebody may do who has the link of a letter.
+/// What somebody may do who has the link or the code of a letter.
 #[derive(Debug)]
 pub struct Errand {
     /// The tenant of the account.
     pub tenant: TenantId,
     /// The account.
     pub user: UserId,
-    /// The link: a secret, good once.
-    pub url: SecretString,
+    /// The link or the code: good once.
+    pub secret: SecretString,
     /// Until when.
     pub expires_at: Timestamp,
 }
 
-/// What the rooms know that own accounts and tickets; handed in by the wiring.
+/// What the rooms know that own accounts, tickets and challenges; handed in by the wiring.
 pub trait Registry: Send + Sync {
     /// The account of a user, unless it was deleted.
     fn recipient<'c>(
@@ -221,6 +232,14 @@ pub trait Registry: Send + Sync {
         &'c self,
         connection: &'c mut PgConnection,
         ticket: TicketId,
+        now: Timestamp,
+    ) -> BoxFuture<'c, Result<Option<Errand>, JobError>>;
+
+    /// What code answers a challenge. `None`: it was answered or ended, or has expired.
+    fn sign_in_code<'c>(
+        &'c self,
+        connection: &'c mut PgConnection,
+        challenge: ChallengeId,
         now: Timestamp,
     ) -> BoxFuture<'c, Result<Option<Errand>, JobError>>;
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::audit::RecordedEvent;
-use crate::kernel::ids::{AuditEventId, TenantId, TicketId, UserId};
+use crate::kernel::ids::{AuditEventId, ChallengeId, TenantId, TicketId, UserId};
 use crate::kernel::time::{TimeDelta, Timestamp, rfc3339};
 
 use super::Mailer;
@@ -53,6 +53,7 @@ impl LetterKind {
     #[must_use]
     pub fn example(self) -> Letter {
         let (event, ticket) = (AuditEventId::from(EXAMPLE), TicketId::from(EXAMPLE));
+        let challenge = ChallengeId::from(EXAMPLE);
         match self {
             Self::SessionEndedByReuse => Letter::SessionEndedByReuse { event },
             Self::VerifyEmail => Letter::VerifyEmail { ticket },
@@ -63,12 +64,13 @@ impl LetterKind {
             Self::AccountDeleted => Letter::AccountDeleted { event },
             Self::PasswordChanged => Letter::PasswordChanged { event },
             Self::NewSignIn => Letter::NewSignIn { event },
+            Self::SignInCode => Letter::SignInCode { challenge },
         }
     }
 }
 
 impl Mailer {
-    /// Composes a letter of this kind to an imagined member of a tenant. `errand` makes up what a ticket is for.
+    /// Composes a letter of this kind to an imagined member of a tenant. `errand` makes up what a link or a code is for.
     pub fn preview(
         &self,
         kind: LetterKind,
@@ -79,7 +81,9 @@ impl Mailer {
         let letter = kind.example();
         let found = match letter.subject() {
             Subject::Event(_) => Found::Event(event()),
-            Subject::Ticket(_) => Found::Errand(errand(letter).ok_or(MailError::Form)?),
+            Subject::Ticket(_) | Subject::Challenge(_) => {
+                Found::Errand(errand(letter).ok_or(MailError::Form)?)
+            }
         };
         let recipient = Recipient {
             address: "ada@example.com".to_owned(),

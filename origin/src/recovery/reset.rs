@@ -15,8 +15,9 @@ use crate::kernel::ids::{Id as _, ResetRequestId, TicketId};
 use crate::kernel::random::Entropy;
 use crate::kernel::secret_digest::SecretDigest;
 use crate::kernel::time::Timestamp;
-use crate::lockout::Lockout;
+use crate::lockout::{Kind, Lockout};
 use crate::mail::{Letter, Mailer};
+use crate::mfa;
 use crate::rate_limit::{Limiter, Quota, client_key};
 use crate::sessions::{self, RevocationReason};
 
@@ -146,6 +147,7 @@ pub(super) async fn reset(
         return Err(RecoveryError::InvalidTicket);
     }
     accounts::set_password(&mut transaction, &user, &hash, context.now).await?;
+    mfa::end_all(&mut transaction, &user).await?;
     let event = |kind| Event::of_request(context, kind);
     let replaced = event(EventKind::PasswordReset)
         .tenant(user.tenant_id)
@@ -156,6 +158,7 @@ pub(super) async fn reset(
         .lift(
             &mut transaction,
             &user,
+            Kind::OF_PASSWORDS,
             event(EventKind::SignInUnlocked),
             context.now,
         )

@@ -128,7 +128,7 @@ impl Tickets {
         Ok(Some(Errand {
             tenant: ticket.tenant,
             user: ticket.user,
-            url: self.url(ticket.purpose, secret.expose_secret()),
+            secret: self.url(ticket.purpose, secret.expose_secret()),
             expires_at: ticket.expires_at,
         }))
     }
@@ -146,12 +146,13 @@ impl Tickets {
             | Letter::SignInLocked { .. }
             | Letter::AccountDeleted { .. }
             | Letter::PasswordChanged { .. }
-            | Letter::NewSignIn { .. } => return None,
+            | Letter::NewSignIn { .. }
+            | Letter::SignInCode { .. } => return None,
         };
         Some(Errand {
             tenant: ticket.uuid().into(),
             user: ticket.uuid().into(),
-            url: self.url(purpose, EXAMPLE_SECRET),
+            secret: self.url(purpose, EXAMPLE_SECRET),
             expires_at: now + purpose.lifetime(),
         })
     }

@@ -53,6 +53,16 @@ impl Authentication {
             acr: Acr::Aal1,
         }
     }
+
+    /// By a password and the code of a mail, at `time`. A mailbox is no authenticator of its own (NIST SP 800-63B-4 §3.1.3.1), so that this
+    /// is no stronger than a password, though another channel was used.
+    #[must_use]
+    pub fn by_password_and_mail(time: Timestamp) -> Self {
+        Self {
+            amr: vec!["pwd".to_owned(), "mca".to_owned()],
+            ..Self::by_password(time)
+        }
+    }
 }
 
 /// How long sessions and their refresh tokens last.

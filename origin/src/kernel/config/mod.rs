@@ -7,6 +7,7 @@
 
 mod accounts;
 mod audit;
+mod devices;
 mod lockout;
 mod mail;
 mod passwords;
@@ -35,6 +36,7 @@ use secrecy::SecretString;
 pub use self::redis::RedisConfig;
 pub use accounts::AccountsConfig;
 pub use audit::AuditConfig;
+pub use devices::DevicesConfig;
 pub use lockout::LockoutConfig;
 pub use mail::{MailConfig, MailTransport, SmtpConfig, SmtpCredentials, SmtpTls};
 pub use passwords::{BreachesConfig, PasswordsConfig};
@@ -74,6 +76,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
+    /// `[devices]`
+    pub devices: DevicesConfig,
     /// `[lockout]`
     pub lockout: LockoutConfig,
     /// `[clients.<id>] secret_sha256`: the services that may introspect and revoke tokens, by id. Default none.

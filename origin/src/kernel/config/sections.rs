@@ -11,9 +11,9 @@ use secrecy::SecretString;
 
 use super::reader::{Mistakes, Section, Settings};
 use super::{
-    AccountsConfig, AuditConfig, Config, DatabaseConfig, HttpConfig, LimitsConfig, LockoutConfig, LogConfig,
-    LogFormat, MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig, TokensConfig, secret,
-    service_clients,
+    AccountsConfig, AuditConfig, Config, DatabaseConfig, DevicesConfig, HttpConfig, LimitsConfig,
+    LockoutConfig, LogConfig, LogFormat, MailConfig, PasswordsConfig, RedisConfig, RegistrationConfig,
+    TokensConfig, secret, service_clients,
 };
 use crate::kernel::secrets::MasterKey;
 use crate::kernel::time::TimeDelta;
@@ -26,7 +26,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let (tokens, secrets, edge) = (section("tokens"), section("secrets"), section("edge"));
     let (passwords, limits) = (section("passwords"), section("limits"));
     let (mail, tenants, log) = (section("mail"), section("tenants"), section("log"));
-    let accounts = section("accounts");
+    let (accounts, devices) = (section("accounts"), section("devices"));
     let (clients, registration) = (section("clients"), section("registration"));
     let (audit, lockout) = (section("audit"), section("lockout"));
 
@@ -43,6 +43,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
     let clients = service_clients::read(clients, mistakes);
     let mail = MailConfig::read(mail, mistakes);
     let registration = RegistrationConfig::read(registration, mail.is_some(), mistakes);
+    let devices = DevicesConfig::read(devices, mail.is_some(), mistakes);
     let audit = AuditConfig::read(audit, mistakes);
     let default_tenant = read_default_tenant(tenants, mistakes);
     let log = LogConfig::read(log, mistakes);
@@ -59,6 +60,7 @@ pub(super) fn read(sections: &mut BTreeMap<String, Settings>, mistakes: &mut Mis
         accounts,
         registration,
         limits,
+        devices,
         lockout,
         clients,
         mail,

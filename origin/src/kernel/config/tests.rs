@@ -89,6 +89,20 @@ fn what_is_not_set_has_the_documented_default() {
 }
 
 #[test]
+fn codes_by_mail_need_mail() {
+    let on = ("PORTCULLIS__DEVICES__EMAIL_CODE", "true");
+    assert!(!with(&[]).unwrap().devices.email_code);
+    let text = mistakes(&[on]).join("");
+    assert!(text.starts_with("devices.email_code: needs [mail]"), "{text}");
+    let mail = [
+        ("PORTCULLIS__MAIL__TRANSPORT", "file"),
+        ("PORTCULLIS__MAIL__FOLDER", "mail"),
+        ("PORTCULLIS__MAIL__FROM", "Example <no-reply@example.com>"),
+    ];
+    assert!(with(&[&mail[..], &[on]].concat()).unwrap().devices.email_code);
+}
+
+#[test]
 fn everything_that_is_missing_is_named_at_once() {
     let errors = Config::load(None, []).unwrap_err();
     let text = errors.to_string();

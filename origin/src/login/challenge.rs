@@ -1,0 +1,176 @@
+//! Somebody whose password was right, and who is to show more than that.
+
+use crate::accounts::{self, User, UserStatus};
+use crate::audit::{self, Event, EventKind};
+use crate::devices::{PresentedDevice, Trust};
+use crate::http::RequestContext;
+use crate::kernel::db::{PgConnection, Transaction};
+use crate::mail::Letter;
+use crate::mfa::{self, Challenge, Method};
+use crate::rbac;
+use crate::sessions::Authentication;
+
+use super::desk::{Desk, issuing_moment};
+use super::error::LoginError;
+use super::model::{ChallengeAnswer, Challenged, SignedIn};
+
+impl Desk {
+    /// What somebody has to show beside a right password, on a device that the account knows this well; `None`: nothing.
+    pub(super) fn further_step(&self, user: &User, trust: Trust) -> Option<Method> {
+        // A code for an address that nobody has confirmed may keep its account from its holder for good.
+        let by_mail = self.app.config().devices.email_code && user.email_verified && trust.is_low();
+        by_mail.then_some(Method::EmailCode)
+    }
+
+    /// Asks for that, of an account that the caller has locked.
+    pub(super) async fn challenge(
+        &self,
+        transaction: &mut PgConnection,
+        context: &RequestContext,
+        user: &User,
+        device: &PresentedDevice,
+        method: Method,
+    ) -> Result<Challenged, LoginError> {
+        let attempt = self.lockout.at_factor(user);
+        if let Some(locked) = self.lockout.check(transaction, &attempt, context.now).await? {
+            return Err(locked.into());
+        }
+        let methods = vec![method];
+        let asked = mfa::open(
+            transaction,
+            user,
+            device,
+            &methods,
+            context.now,
+            context.entropy(),
+        )
+        .await??;
+        match method {
+            Method::EmailCode => {
+                let challenge = asked.id;
+                self.mailer
+                    .enqueue(transaction, Letter::SignInCode { challenge })
+                    .await?;
+            }
+        }
+        let event = Event::of_request(context, EventKind::LoginChallenged)
+            .tenant(user.tenant_id)
+            .subject(user.id)
+            .detail("method", <&str>::from(method));
+        audit::record(transaction, event).await?;
+        Ok(Challenged {
+            token: asked.token,
+            methods,
+        })
+    }
+
+    /// Checks the answer to a challenge, and opens the session that it was asked for. Of many answers at once, one at a time is looked at.
+    pub(super) async fn answer(
+        &self,
+        context: &RequestContext,
+        answer: &ChallengeAnswer,
+        device: &PresentedDevice,
+    ) -> Result<SignedIn, LoginError> {
+        let mut transaction = self.app.pool().begin().await?;
+        let (user, challenge) = self.waiting(&mut transaction, context, answer, device).await?;
+        let attempt = self.lockout.at_factor(&user);
+        let is_right = challenge.methods.contains(&answer.method)
+            && match answer.method {
+                Method::EmailCode => self.mail_codes.recognise(&challenge, &answer.code),
+            };
+        if !is_right {
+            return self.refuse_code(transaction, context, &user, &challenge).await;
+        }
+        if let Some(locked) = self.lockout.pass(&mut transaction, &attempt, context.now).await? {
+            let refusal = LoginError::Locked(locked);
+            return Self::refuse_answer(transaction, context, &user, refusal).await;
+        }
+        match user.status {
+            UserStatus::Active => {}
+            UserStatus::Locked => {
+                return Self::refuse_answer(transaction, context, &user, LoginError::AccountLocked).await;
+            }
+            UserStatus::Disabled => {
+                return Self::refuse_answer(transaction, context, &user, LoginError::AccountDisabled).await;
+            }
+        }
+        mfa::answer(&mut transaction, &challenge).await?;
+        let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
+        let moment = issuing_moment(context, &user)?;
+        let how = match answer.method {
+            Method::EmailCode => Authentication::by_password_and_mail(context.now),
+        };
+        let entrance = self
+            .open_session(&mut transaction, context, &user, device, how)
+            .await?;
+        let held = rbac::held(&mut transaction, &user, moment).await?;
+        transaction.commit().await?;
+        self.welcome(context, user, entrance, held).await
+    }
+
+    /// The challenge that an answer is for, and its account, locked.
+    async fn waiting(
+        &self,
+        transaction: &mut PgConnection,
+        context: &RequestContext,
+        answer: &ChallengeAnswer,
+        device: &PresentedDevice,
+    ) -> Result<(User, Challenge), LoginError> {
+        let found = mfa::find(transaction, &answer.token, device, context.now)
+            .await?
+            .ok_or(LoginError::InvalidMfaToken)?;
+        if let Some(slug) = &context.tenant
+            && accounts::tenant(transaction, slug).await? != found.tenant
+        {
+            return Err(LoginError::InvalidMfaToken);
+        }
+        let user = accounts::lock_by_id(transaction, found.tenant, found.user)
+            .await?
+            .ok_or(LoginError::InvalidMfaToken)?;
+        // Others may have answered it while the account was waited for.
+        let challenge = mfa::find(transaction, &answer.token, device, context.now)
+            .await?
+            .ok_or(LoginError::InvalidMfaToken)?;
+        Ok((user, challenge))
+    }
+
+    /// Counts a wrong code against its challenge and its account, and refuses it: for a lock, if there is one.
+    async fn refuse_code<T>(
+        &self,
+        mut transaction: Transaction<'_>,
+        context: &RequestContext,
+        user: &User,
+        challenge: &Challenge,
+    ) -> Result<T, LoginError> {
+        let refusal = LoginError::InvalidCode;
+        let event = refused(context, user, &refusal);
+        let attempt = self.lockout.at_factor(user);
+        let locked = self
+            .lockout
+            .fail(&mut transaction, &self.mailer, context, &attempt, event)
+            .await?;
+        if locked.is_none() {
+            mfa::fail(&mut transaction, challenge).await?;
+        }
+        transaction.commit().await?;
+        Err(locked.map_or(refusal, LoginError::Locked))
+    }
+
+    async fn refuse_answer<T>(
+        mut transaction: Transaction<'_>,
+        context: &RequestContext,
+        user: &User,
+        refusal: LoginError,
+    ) -> Result<T, LoginError> {
+        audit::record(&mut transaction, refused(context, user, &refusal)).await?;
+        transaction.commit().await?;
+        Err(refusal)
+    }
+}
+
+fn refused(context: &RequestContext, user: &User, refusal: &LoginError) -> Event {
+    Event::of_request(context, EventKind::LoginFailed)
+        .tenant(user.tenant_id)
+        .subject(user.id)
+        .detail("reason", refusal.to_string())
+}
