@@ -25,7 +25,7 @@ use crate::kernel::secrets::SecretsError;
 use crate::kernel::time::Timestamp;
 use crate::lockout::{self, Lockout};
 use crate::mail::{Errand, Letter, MailSetupError, Mailer, Recipient, Registry};
-use crate::mfa::{self, MailCodes};
+use crate::mfa::{self, Factors, MailCodes};
 use crate::rate_limit::Limiter;
 use crate::recovery::{ResetRequested, Tickets};
 use crate::sessions::{self, Lifetimes, Sessions};
@@ -40,6 +40,7 @@ use crate::{
 pub struct App {
     core: AppState,
     csrf: CsrfTokens,
+    factors: Factors,
     limiter: Limiter,
     lockout: Lockout,
     mail_codes: MailCodes,
@@ -85,6 +86,7 @@ impl App {
         let hasher = Hasher::new(&config.passwords.hasher)?;
         Ok(Self {
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
+            factors: Factors::new(config.master_key.clone()),
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
             lockout: Lockout::new(&config)?,
             mail_codes: MailCodes::new(&config)?,
@@ -131,6 +133,7 @@ impl App {
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
             .merge(profile::router::<Self>())
+            .merge(mfa::router::<Self>())
             .merge(recovery::router::<Self>())
             .merge(account_export::router::<Self>())
             .merge(login::router::<Self>());
@@ -238,7 +241,8 @@ async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError
 
 async fn purge_expired_challenges(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
-    Ok(mfa::purge_expired(&mut connection, now).await?)
+    let set_ups = mfa::purge_pending(&mut connection, now).await?;
+    Ok(set_ups + mfa::purge_expired(&mut connection, now).await?)
 }
 
 async fn purge_login_failures(app: App, now: Timestamp) -> Result<u64, JobError> {

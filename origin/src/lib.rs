@@ -1,7 +1,7 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
 //! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← revocations ← accounts ←
-//! devices, sessions, rbac, lockout ← tokens ← mfa ← recovery ← access, clients, feed, permissions, profile ← login, account_export`. `app` wires them together and `cli` starts them; no room imports
+//! devices, sessions, rbac, lockout ← tokens ← reauthentication ← mfa ← recovery ← access, clients, feed, permissions, profile ← login, account_export`. `app` wires them together and `cli` starts them; no room imports
 //! those two.
 
 pub mod access;
@@ -24,6 +24,7 @@ pub mod permissions;
 pub mod profile;
 pub mod rate_limit;
 pub mod rbac;
+pub mod reauthentication;
 pub mod recovery;
 pub mod revocations;
 pub mod sessions;

@@ -37,6 +37,12 @@ async fn well_known_person(server: &TestServer) -> Person {
            INSERT INTO tickets (id, tenant_id, user_id, purpose, email, digest, issued_at, expires_at)
                SELECT '01890000-0000-7000-8000-000000000042', tenant_id, id, 'reset_password', email,
                       decode(repeat('c5', 32), 'hex'), created_at, created_at + interval '1 hour' FROM users;
+           INSERT INTO totp_factors (id, tenant_id, user_id, sealed, master_key_id, created_at, enabled_at, last_step)
+               SELECT '01890000-0000-7000-8000-000000000044', tenant_id, id, decode(repeat('c8', 52), 'hex'), '1', created_at,
+                      created_at, 1 FROM users;
+           INSERT INTO backup_codes (factor_id, tenant_id, user_id, digest, created_at)
+               SELECT '01890000-0000-7000-8000-000000000044', tenant_id, id, decode(repeat('c9', 32), 'hex'), created_at
+               FROM users;
            INSERT INTO sign_in_challenges (id, tenant_id, user_id, token_digest, device_digest, methods, issued_at, expires_at)
                SELECT '01890000-0000-7000-8000-000000000043', tenant_id, id, decode(repeat('c6', 32), 'hex'),
                       decode(repeat('c7', 32), 'hex'), '{email_code}',
@@ -75,6 +81,7 @@ async fn a_person_gets_what_is_stored_about_them() {
     }
     assert_eq!(body["tickets"][0]["purpose"], "reset_password");
     assert_eq!(body["signInChallenges"][0]["methods"], json!(["email_code"]));
+    assert_eq!(body["totpFactors"][0]["lastStep"], 1);
     assert_eq!(body["auditEvents"]["items"][0]["ip"], "127.0.0.1");
 }
 
@@ -90,12 +97,14 @@ async fn nothing_in_it_opens_anything() {
          UNION ALL SELECT encode(digest, 'hex') FROM tickets UNION ALL SELECT encode(digest, 'base64') FROM tickets
          UNION ALL SELECT encode(token_digest, 'hex') FROM devices
          UNION ALL SELECT encode(token_digest, 'hex') FROM sign_in_challenges
+         UNION ALL SELECT encode(sealed, 'hex') FROM totp_factors
+         UNION ALL SELECT encode(digest, 'hex') FROM backup_codes
          UNION ALL SELECT encode(device_digest, 'hex') FROM sign_in_challenges",
     )
     .fetch_all(pool)
     .await
     .unwrap();
-    assert_eq!(secrets.len(), 8);
+    assert_eq!(secrets.len(), 10);
     for secret in secrets {
         assert!(!text.contains(secret.trim()), "{secret}");
     }
@@ -133,6 +142,8 @@ const HANDED_OUT: &[(&str, &str)] = &[
     ("devices", "/devices/0"),
     ("tickets", "/tickets/0"),
     ("sign_in_challenges", "/signInChallenges/0"),
+    ("totp_factors", "/totpFactors/0"),
+    ("backup_codes", "/backupCodes/0"),
     ("audit_events", "/auditEvents/items/0"),
 ];
 
@@ -165,6 +176,13 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tickets.tenant_id", "the account's"),
     ("tickets.user_id", "the account's"),
     ("tickets.digest", "of a secret"),
+    ("totp_factors.tenant_id", "the account's"),
+    ("totp_factors.user_id", "the account's"),
+    ("totp_factors.sealed", "secrets"),
+    ("totp_factors.master_key_id", "names a key"),
+    ("backup_codes.tenant_id", "the account's"),
+    ("backup_codes.user_id", "the account's"),
+    ("backup_codes.digest", "of a secret"),
     ("sign_in_challenges.tenant_id", "the account's"),
     ("sign_in_challenges.user_id", "the account's"),
     ("sign_in_challenges.token_digest", "of a secret"),
@@ -242,6 +260,8 @@ async fn nobody_gets_what_is_about_somebody_else() {
     assert_eq!(text["devices"].as_array().unwrap().len(), 1);
     assert_eq!(text["tickets"], json!([]));
     assert_eq!(text["signInChallenges"], json!([]));
+    assert_eq!(text["totpFactors"], json!([]));
+    assert_eq!(text["backupCodes"], json!([]));
     assert!(!text.to_string().contains("ada@example.com"));
 }
 

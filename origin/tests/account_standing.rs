@@ -19,6 +19,7 @@ use crate::fixtures::{
     DEFAULT_TENANT, PASSWORD, assert_refused, assert_stale, audit_trail, body_of, count, execute, login, me,
     register, register_at, server, text, try_login, try_refresh,
 };
+use crate::second_factor::{self, Ada};
 
 const KEY: &str = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQBaUe3P0iZ9s=";
 
@@ -55,6 +56,33 @@ async fn refused(server: &TestServer, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty());
     String::from_utf8(output.stderr).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_has_lost_their_app_and_codes_is_let_in_again_by_an_operator() {
+    let server = server().await;
+    let ada = Ada::with_app(&server).await;
+    let mfa_token = second_factor::challenged(&server).await;
+    assert_eq!(
+        said(&server, &["remove-mfa", "ada@example.com"]).await,
+        "ada@example.com has no second factor any more; all of its sessions ended\n"
+    );
+    let late = second_factor::answer(&server, &mfa_token, "totp", &ada.app.code(&server)).await;
+    assert_refused(late, 401, "invalid_mfa_token").await;
+    assert_eq!(
+        count(&server, "SELECT count(*) FROM sessions WHERE revoked_at IS NULL").await,
+        0
+    );
+    login(&server, "ada@example.com").await;
+    assert_eq!(
+        said(&server, &["remove-mfa", "ada@example.com"]).await,
+        "ada@example.com has no second factor\n"
+    );
+    assert!(
+        refused(&server, &["remove-mfa", "nobody@example.com"])
+            .await
+            .contains("no such account")
+    );
 }
 
 #[tokio::test]

@@ -21,6 +21,12 @@ INSERT INTO sign_in_challenges VALUES
     ('00000000-0000-0000-0000-0000000000cc', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', decode(repeat('ab', 32), 'hex'), decode(repeat('ab', 32), 'hex'),
      '{email_code}', 0, 'epoch', 'now');
+INSERT INTO totp_factors VALUES
+    ('00000000-0000-0000-0000-0000000000cd', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', '\\x00', '1', 'epoch', NULL, 'epoch', 1);
+INSERT INTO backup_codes VALUES
+    ('00000000-0000-0000-0000-0000000000cd', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', decode(repeat('ab', 32), 'hex'), 'epoch');
 INSERT INTO login_failures VALUES
     (decode(repeat('ab', 32), 'hex'), 'client', NULL, NULL, '{}', NULL, 'epoch');
 INSERT INTO reset_requests VALUES
@@ -69,6 +75,7 @@ fn cases() -> Vec<Case> {
         venue_roles(),
         recovery(),
         challenges(),
+        factors(),
         login_failures(),
     ]
     .concat()
@@ -543,12 +550,52 @@ fn challenges() -> Vec<Case> {
     ]
 }
 
+/// `totp_factors` and `backup_codes`.
+fn factors() -> Vec<Case> {
+    let factors = |set: &str| format!("UPDATE totp_factors SET {set}");
+    let other = |columns: &str| {
+        format!(
+            "INSERT INTO totp_factors
+             SELECT {columns}, sealed, master_key_id, created_at, pending_until, enabled_at, last_step FROM totp_factors"
+        )
+    };
+    vec![
+        (
+            "totp_factors_pkey",
+            other("id, '00000000-0000-0000-0000-00000000000b', '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        (
+            "totp_factors_tenant_id_user_id_key",
+            other("gen_random_uuid(), tenant_id, user_id"),
+        ),
+        (
+            "totp_factors_user_id_fkey",
+            "DELETE FROM backup_codes; UPDATE totp_factors SET user_id = '00000000-0000-0000-0000-0000000000b1'".to_owned(),
+        ),
+        ("totp_factors_state_check", factors("pending_until = 'epoch'")),
+        ("totp_factors_state_check", factors("enabled_at = NULL")),
+        (
+            "backup_codes_pkey",
+            "INSERT INTO backup_codes SELECT * FROM backup_codes".to_owned(),
+        ),
+        (
+            "backup_codes_factor_id_fkey",
+            "UPDATE backup_codes SET user_id = '00000000-0000-0000-0000-0000000000b1'".to_owned(),
+        ),
+        (
+            "backup_codes_digest_length_check",
+            "UPDATE backup_codes SET digest = '\\x00'".to_owned(),
+        ),
+    ]
+}
+
 /// What no statement can break alone: `(tenant_id, id)` is unique because `id` is. They are what foreign keys
 /// point to, and the tests of those keys fail without them.
-const IMPLIED: [&str; 3] = [
+const IMPLIED: [&str; 4] = [
     "users_tenant_id_id_key",
     "sessions_tenant_id_id_key",
     "devices_tenant_id_user_id_id_key",
+    "totp_factors_tenant_id_user_id_id_key",
 ];
 
 /// The name of the constraint that refuses `sql`.

@@ -60,6 +60,7 @@ mod revocation_endpoint;
 mod revocation_feed;
 mod rewrap;
 mod rooms;
+mod second_factor;
 mod serving;
 mod session_management;
 mod sessions;

@@ -5,11 +5,13 @@ use futures_util::FutureExt as _;
 use portcullis_origin::kernel::clock::{Clock as _, SystemClock};
 use portcullis_origin::kernel::random::{self, SystemEntropy};
 use portcullis_origin::kernel::secrets::{MasterKey, SecretBytes, SecretsError};
+use portcullis_origin::kernel::time::TimeDelta;
 use portcullis_origin::{sessions, tokens};
 use reqwest::StatusCode;
 
 use crate::common::{Settings, TestServer};
 use crate::fixtures::{Person, count, execute, me, refresh, register, without_limits};
+use crate::second_factor::{self, Ada};
 use crate::startup::{err, out, run, settings};
 
 const MASTER_KEY: &str = "PORTCULLIS__SECRETS__MASTER_KEY";
@@ -225,6 +227,31 @@ async fn two_rewraps_at_once_move_each_row_once() {
         (installation.left().await, moved(&installation).await),
         ((0, 0), 6)
     );
+}
+
+#[tokio::test]
+async fn an_authenticator_app_and_its_backup_codes_outlive_the_master_key() {
+    let installation = Installation::start().await;
+    execute(&installation.server, "DELETE FROM users").await;
+    let ada = Ada::with_app(&installation.server).await;
+    let done = run(&["keys", "rewrap"], &installation.command_line(true)).await;
+    assert_eq!(done.status.code(), Some(0), "{}{}", out(&done), err(&done));
+    assert!(
+        out(&done).contains("totp_factors: 1 moved, 0 not\n"),
+        "{}",
+        out(&done)
+    );
+
+    let after = installation.restarted(false).await;
+    after.clock.advance(TimeDelta::minutes(1));
+    for (method, code) in [
+        ("totp", ada.app.code(&after)),
+        ("backup_code", ada.backup_codes[0].clone()),
+    ] {
+        let token = second_factor::challenged(&after).await;
+        let answered = second_factor::answer(&after, &token, method, &code).await;
+        assert_eq!(answered.status(), StatusCode::OK, "{method}");
+    }
 }
 
 #[tokio::test]

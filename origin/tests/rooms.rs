@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["devices", "sessions", "rbac", "lockout"],
     &["tokens"],
+    &["reauthentication"],
     &["mfa"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],

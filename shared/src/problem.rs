@@ -98,6 +98,10 @@ catalogue! {
     EmailTaken = "email_taken", 409, "The email address is taken";
     /// The address of the account is verified.
     AlreadyVerified = "already_verified", 409, "The email address is verified already";
+    /// The account has a second factor.
+    MfaAlreadyEnabled = "mfa_already_enabled", 409, "A second factor is enabled already";
+    /// The account has none, or no set-up that waits for a code.
+    MfaNotEnabled = "mfa_not_enabled", 409, "No second factor is enabled";
     /// A body of undeclared length, where there is a limit.
     LengthRequired = "length_required", 411, "The length of the body has to be declared";
     /// A venue would be left without an owner.

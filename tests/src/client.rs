@@ -126,7 +126,10 @@ impl Call {
     ///
     /// When there is no answer, or it has no `X-Request-Id`.
     pub async fn send(self) -> Answer {
-        let answer = self.try_send().await.expect("an answer");
+        let answer = self
+            .attempt()
+            .await
+            .unwrap_or_else(|error| panic!("no answer: {error:?}"));
         assert!(
             answer.header("x-request-id").is_some(),
             "no X-Request-Id in {answer:?}"
@@ -136,10 +139,14 @@ impl Call {
 
     /// Sends it; `None` when the connection was refused or broke.
     pub async fn try_send(self) -> Option<Answer> {
-        let response = self.stream().await?;
+        self.attempt().await.ok()
+    }
+
+    async fn attempt(self) -> reqwest::Result<Answer> {
+        let response = self.request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.ok()?;
-        Some(Answer {
+        let body = response.bytes().await?;
+        Ok(Answer {
             status,
             headers,
             body,

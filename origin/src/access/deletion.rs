@@ -6,10 +6,10 @@ use crate::http::RequestContext;
 use crate::kernel::passwords::{Password, PasswordHash};
 use crate::mail::Letter;
 use crate::rbac;
+use crate::reauthentication::CurrentPassword;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::{CurrentUser, FreshUser};
 
-use super::current::CurrentPassword;
 use super::error::AccessError;
 
 /// Hides the caller's account and ends everything that was opened with it. It is gone, and its address free, some time later.
@@ -28,7 +28,7 @@ pub(super) async fn delete(
     if hide(current, context, &caller, &checked).await? {
         return Ok(());
     }
-    Err(current.refuse(context, &caller).await?)
+    Err(current.refuse(context, &caller).await?.into())
 }
 
 /// False: it is not `checked` that is stored, or the account may not sign in any more.

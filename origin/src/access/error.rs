@@ -6,8 +6,8 @@ use crate::accounts::password::UnfitPassword;
 use crate::accounts::{AccountsError, UserStatus};
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
-use crate::lockout::Locked;
 use crate::rbac::RbacError;
+use crate::reauthentication::ReauthenticationError;
 use crate::sessions::SessionsError;
 
 /// What may go wrong here.
@@ -19,12 +19,9 @@ pub enum AccessError {
     /// The caller's account knows no such device.
     #[error("there is no such device")]
     NoSuchDevice,
-    /// What was given as the current password is not.
-    #[error("the current password is wrong")]
-    WrongPassword,
-    /// There were too many wrong ones.
-    #[error(transparent)]
-    Locked(#[from] Locked),
+    /// The caller did not name the current password.
+    #[error("the current password was not enough")]
+    Reauthentication(#[from] ReauthenticationError),
     /// The new password is the current one.
     #[error("the new password is the current one")]
     PasswordUnchanged,
@@ -60,10 +57,7 @@ impl From<AccessError> for Problem {
             AccessError::NoSuchSession | AccessError::NoSuchDevice | AccessError::NoSuchAccount => {
                 Self::new(ProblemCode::NotFound)
             }
-            AccessError::WrongPassword => {
-                Self::new(ProblemCode::InvalidCredentials).detail("The current password is wrong.")
-            }
-            AccessError::Locked(locked) => locked.into(),
+            AccessError::Reauthentication(error) => error.into(),
             AccessError::PasswordUnchanged => Self::new(ProblemCode::PasswordUnchanged),
             AccessError::UnfitPassword(error) => {
                 Self::validation_failed(Vec::new()).field("newPassword", error.code(), &error.message())

@@ -9,7 +9,6 @@
 //! - No transaction and no connection is held while a password is hashed.
 //! - This room owns no table, and decides nothing but the order of things.
 
-mod current;
 mod deletion;
 mod error;
 mod model;

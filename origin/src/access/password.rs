@@ -8,11 +8,11 @@ use crate::http::RequestContext;
 use crate::kernel::passwords::PasswordHash;
 use crate::mail::Letter;
 use crate::mfa;
+use crate::reauthentication::CurrentPassword;
 use crate::recovery;
 use crate::sessions::{self, RevocationReason};
 use crate::tokens::CurrentUser;
 
-use super::current::CurrentPassword;
 use super::error::AccessError;
 use super::model::PasswordChange;
 
@@ -41,7 +41,7 @@ pub(super) async fn change(
     if replace(current, context, caller, &checked, &new).await? {
         return Ok(());
     }
-    Err(current.refuse(context, caller).await?)
+    Err(current.refuse(context, caller).await?.into())
 }
 
 /// Replaces the password and ends what the old one opened. False: it is not `checked` that is stored, or the account may not sign in

@@ -10,9 +10,9 @@ use crate::http::{AppState, Problem, Query, RequestContext, Valid};
 use crate::lockout::Lockout;
 use crate::mail::Mailer;
 use crate::rate_limit::Limiter;
+use crate::reauthentication::CurrentPassword;
 use crate::tokens::{Credential, CurrentUser, FreshUser, Tokens};
 
-use super::current::CurrentPassword;
 use super::error::AccessError;
 use super::model::{
     ChangePasswordRequest, DeleteAccountRequest, DeviceList, RevokeAllQuery, Revoked, SessionList,

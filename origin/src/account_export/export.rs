@@ -59,6 +59,8 @@ async fn read(
             held: rbac::stored_held(&mut snapshot, tenant, user).await?,
             given: rbac::stored_given(&mut snapshot, tenant, user).await?,
         },
+        totp_factors: mfa::stored_factors(&mut snapshot, tenant, user).await?,
+        backup_codes: mfa::stored_backup_codes(&mut snapshot, tenant, user).await?,
         sign_in_challenges: mfa::stored(&mut snapshot, tenant, user).await?,
         tickets: recovery::stored(&mut snapshot, tenant, user).await?,
         audit_events: audit::stored(&mut snapshot, tenant, user).await?,

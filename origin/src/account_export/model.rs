@@ -7,7 +7,7 @@ use crate::audit::StoredEvent;
 use crate::devices::StoredDevice;
 use crate::kernel::excerpt::Excerpt;
 use crate::kernel::time::{Timestamp, as_rfc3339};
-use crate::mfa::StoredChallenge;
+use crate::mfa::{StoredBackupCode, StoredChallenge, StoredFactor};
 use crate::rbac::StoredGrant;
 use crate::recovery::StoredTicket;
 use crate::sessions::StoredSession;
@@ -26,6 +26,8 @@ pub(super) struct AccountExport {
     pub(super) sessions: Excerpt<StoredSession>,
     pub(super) devices: Vec<StoredDevice>,
     pub(super) venue_roles: VenueRoles,
+    pub(super) totp_factors: Vec<StoredFactor>,
+    pub(super) backup_codes: Vec<StoredBackupCode>,
     pub(super) sign_in_challenges: Vec<StoredChallenge>,
     pub(super) tickets: Vec<StoredTicket>,
     pub(super) audit_events: Excerpt<StoredEvent>,

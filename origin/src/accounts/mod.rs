@@ -171,6 +171,16 @@ pub async fn set_status(
     Ok(store::set_status(connection, user, status, now).await?)
 }
 
+/// Notes of an account that the caller has locked whether signing in takes a second factor. The factor is the caller's to store.
+pub async fn set_mfa_enabled(
+    connection: &mut PgConnection,
+    user: &User,
+    enabled: bool,
+    now: Timestamp,
+) -> Result<(), AccountsError> {
+    Ok(store::set_mfa_enabled(connection, user, enabled, now).await?)
+}
+
 /// Gives an account that the caller has locked another global role. Its tokens name the role it had: the caller
 /// outdates them.
 pub async fn set_role(

@@ -141,6 +141,8 @@ pub struct User {
     pub created_at: Timestamp,
     /// When somebody last signed in to it.
     pub last_login_at: Option<Timestamp>,
+    /// Whether signing in takes a second factor.
+    pub mfa_enabled: bool,
     /// Access tokens that were issued before this moment are stale. Whole seconds; `None` if none ever was.
     pub tokens_not_before: Option<Timestamp>,
 }
@@ -226,8 +228,7 @@ impl From<User> for UserView {
             last_name: user.last_name,
             phone: user.phone,
             phone_verified: user.phone_verified,
-            // The only factor there is, so far, is the password.
-            mfa_enabled: false,
+            mfa_enabled: user.mfa_enabled,
             role: user.role.as_str(),
             permissions: user.role.permissions(),
             tenant_id: user.tenant_id,

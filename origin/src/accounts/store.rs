@@ -35,7 +35,7 @@ pub(super) async fn find_credentials(
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, password_hash,
                   first_name, last_name, phone, phone_verified, role AS "role: Role",
                   status AS "status: UserStatus", kyc_status AS "kyc_status: KycStatus", kyc_level,
-                  created_at, last_login_at, tokens_not_before
+                  created_at, last_login_at, mfa_enabled, tokens_not_before
            FROM users WHERE tenant_id = $1 AND email = $2 AND deleted_at IS NULL"#,
         tenant.uuid(),
         email.as_str(),
@@ -59,6 +59,7 @@ pub(super) async fn find_credentials(
             kyc_level: row.kyc_level,
             created_at: row.created_at,
             last_login_at: row.last_login_at,
+            mfa_enabled: row.mfa_enabled,
             tokens_not_before: row.tokens_not_before,
         },
     }))
@@ -101,7 +102,7 @@ pub(super) async fn insert_user(
            RETURNING id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified,
                      first_name, last_name, phone, phone_verified, role AS "role: Role",
                      status AS "status: UserStatus", kyc_status AS "kyc_status: KycStatus", kyc_level,
-                     created_at, last_login_at, tokens_not_before"#,
+                     created_at, last_login_at, mfa_enabled, tokens_not_before"#,
         id.uuid(),
         tenant.uuid(),
         new.email.as_str(),
@@ -160,7 +161,8 @@ pub(super) async fn find_user(
         User,
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
                   last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
-                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, mfa_enabled,
+                  tokens_not_before
            FROM users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL"#,
         tenant.uuid(),
         id.uuid(),
@@ -216,7 +218,8 @@ pub(super) async fn lock_user(
         User,
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
                   last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
-                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, mfa_enabled,
+                  tokens_not_before
            FROM users WHERE tenant_id = $1 AND email = $2 AND deleted_at IS NULL
            FOR NO KEY UPDATE"#,
         tenant.uuid(),
@@ -236,7 +239,8 @@ pub(super) async fn lock_user_by_id(
         User,
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
                   last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
-                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, mfa_enabled,
+                  tokens_not_before
            FROM users WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL
            FOR NO KEY UPDATE"#,
         tenant.uuid(),
@@ -256,7 +260,8 @@ pub(super) async fn lock_checked(
         User,
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified, first_name,
                   last_name, phone, phone_verified, role AS "role: Role", status AS "status: UserStatus",
-                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, tokens_not_before
+                  kyc_status AS "kyc_status: KycStatus", kyc_level, created_at, last_login_at, mfa_enabled,
+                  tokens_not_before
            FROM users WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 AND status = 'active'
                         AND deleted_at IS NULL
            FOR NO KEY UPDATE"#,
@@ -266,6 +271,24 @@ pub(super) async fn lock_checked(
     )
     .fetch_optional(connection)
     .await
+}
+
+pub(super) async fn set_mfa_enabled(
+    connection: &mut PgConnection,
+    user: &User,
+    enabled: bool,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE users SET mfa_enabled = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2",
+        user.tenant_id.uuid(),
+        user.id.uuid(),
+        enabled,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn set_status(

@@ -59,6 +59,20 @@ pub enum EventKind {
     PasswordChanged,
     /// Somebody who is signed in did not know the password of the account.
     PasswordRefused,
+    /// Somebody who is signed in has proved once more who they are.
+    SteppedUp,
+    /// Somebody who is signed in has shown a wrong code.
+    CodeRefused,
+    /// A second factor is being set up.
+    MfaSetUp,
+    /// Signing in takes a second factor from now on.
+    MfaEnabled,
+    /// Signing in takes no second factor any more.
+    MfaDisabled,
+    /// An account was given other backup codes.
+    BackupCodesReplaced,
+    /// A backup code has stood in for an authenticator app.
+    BackupCodeUsed,
     /// All that is stored about an account was handed out to its holder.
     AccountExported,
     /// An account was suspended.
@@ -134,6 +148,13 @@ impl EventKind {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::PasswordRefused => "password_refused",
+            Self::SteppedUp => "stepped_up",
+            Self::CodeRefused => "code_refused",
+            Self::MfaSetUp => "mfa_set_up",
+            Self::MfaEnabled => "mfa_enabled",
+            Self::MfaDisabled => "mfa_disabled",
+            Self::BackupCodesReplaced => "backup_codes_replaced",
+            Self::BackupCodeUsed => "backup_code_used",
             Self::AccountExported => "account_exported",
             Self::AccountLocked => "account_locked",
             Self::AccountUnlocked => "account_unlocked",

@@ -247,6 +247,9 @@ pub(super) enum UsersCommand {
     /// Open a closed account again
     Enable(UserArguments),
 
+    /// End the second factor of an account whose holder has lost it: all of its sessions end, and its holder is told
+    RemoveMfa(UserArguments),
+
     /// Give an account another global role
     ///
     /// Its sessions go on; access tokens that name the old role are refused within 5 seconds, and a refresh gives one

@@ -12,7 +12,7 @@ use crate::kernel::secrets::{RewrappedBatch, SecretBytes};
 use crate::kernel::time::{Timestamp, rfc3339};
 use crate::tokens::keys::{self, Import};
 use crate::tokens::{KeyKeeper, KeySummary, Rotation};
-use crate::{sessions, tokens};
+use crate::{mfa, sessions, tokens};
 
 use super::arguments::KeysCommand;
 use super::{Attempt, CliError, block_on, connect, say};
@@ -155,13 +155,19 @@ async fn rewrap(config: Config, batch: u32) -> Result<(), CliError> {
     let (now, entropy) = (SystemClock.now(), &SystemEntropy);
     let signing = async |after: String| tokens::rewrap(&pool, master, &after, batch, now, entropy).await;
     let secret = async |after: String| sessions::rewrap(&pool, master, &after, batch, now, entropy).await;
-    let unopened = rewrap_table("signing_keys", signing).await? + rewrap_table("secret_keys", secret).await?;
+    let factor = async |after: String| mfa::rewrap(&pool, master, &after, batch, now, entropy).await;
+    let unopened = rewrap_table("signing_keys", signing).await?
+        + rewrap_table("secret_keys", secret).await?
+        + rewrap_table("totp_factors", factor).await?;
 
     let mut connection = pool.acquire().await.attempt("the database cannot be reached")?;
     let left = tokens::count_sealed_elsewhere(&mut connection, master)
         .await
         .attempt("the rows that are left cannot be counted")?
         + sessions::count_sealed_elsewhere(&mut connection, master)
+            .await
+            .attempt("the rows that are left cannot be counted")?
+        + mfa::count_sealed_elsewhere(&mut connection, master)
             .await
             .attempt("the rows that are left cannot be counted")?;
     if left == 0 {

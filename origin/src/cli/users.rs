@@ -13,6 +13,8 @@ use crate::kernel::ids::TenantId;
 use crate::kernel::random::SystemEntropy;
 use crate::kernel::time::Timestamp;
 use crate::lockout::Lockout;
+use crate::mail::Mailer;
+use crate::mfa;
 
 use super::arguments::{RoleArgument, UserArguments, UsersCommand};
 use super::{Attempt, CliError, block_on, connect, import, say};
@@ -28,6 +30,7 @@ pub(super) fn run(
             UsersCommand::Unlock(user) => change_status(&load()?, &user, StatusChange::Unlock).await,
             UsersCommand::Disable(user) => change_status(&load()?, &user, StatusChange::Disable).await,
             UsersCommand::Enable(user) => change_status(&load()?, &user, StatusChange::Enable).await,
+            UsersCommand::RemoveMfa(user) => remove_mfa(&load()?, &user).await,
             UsersCommand::Role { user, role } => change_role(&load()?, &user, role.into()).await,
             UsersCommand::Import { file, tenant, check } => {
                 import::run(&load()?, &file, tenant.as_deref(), check).await
@@ -60,6 +63,24 @@ async fn change_status(config: &Config, user: &UserArguments, change: StatusChan
         (ChangedStatus::Changed { .. }, StatusChange::Unlock | StatusChange::Enable) => {
             say(format_args!("{email} is {status}"));
         }
+    }
+    Ok(())
+}
+
+async fn remove_mfa(config: &Config, user: &UserArguments) -> Result<(), CliError> {
+    let Account { pool, tenant, email } = find(config, user).await?;
+    let mailer = Mailer::new(config).attempt("the holder cannot be told")?;
+    let now = SystemClock.now();
+    let removed = mfa::remove_by_operator(&pool, &mailer, tenant, &email, by_operator(now), now)
+        .await
+        .attempt("the account was not changed")?;
+    let email = email.as_str();
+    if removed {
+        say(format_args!(
+            "{email} has no second factor any more; all of its sessions ended"
+        ));
+    } else {
+        say(format_args!("{email} has no second factor"));
     }
     Ok(())
 }

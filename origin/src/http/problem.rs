@@ -54,12 +54,14 @@ impl Challenge {
 
 impl Problem {
     /// 401 `step_up_required` (RFC 9470 §3): the holder of the token has to prove who they are again, and not longer than
-    /// `max_age_seconds` ago.
+    /// `max_age_seconds` before they come back; as strongly as `acr_values` says, if it does.
     #[must_use]
-    pub fn step_up_required(max_age_seconds: i64) -> Self {
-        let challenge =
-            format!(r#"Bearer error="insufficient_user_authentication", max_age={max_age_seconds}"#);
-        // A number within a fixed text is always a header value.
+    pub fn step_up_required(max_age_seconds: i64, acr_values: Option<&'static str>) -> Self {
+        let strength = acr_values.map_or_else(String::new, |value| format!(r#"acr_values="{value}", "#));
+        let challenge = format!(
+            r#"Bearer error="insufficient_user_authentication", max_age={max_age_seconds}{strength}"#
+        );
+        // A number and a name within a fixed text are always a header value.
         let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));
         Self::new(ProblemCode::StepUpRequired).header(WWW_AUTHENTICATE, challenge)
     }

@@ -102,6 +102,18 @@ impl Lockout {
         Attempt::new(user.tenant_id, Some(user.id), vec![group])
     }
 
+    /// An attempt of who is signed in to show a code. It counts for all sessions of the account together and for its codes, so that neither way
+    /// in makes up for the other; the fewer attempts of the former are used up first.
+    #[must_use]
+    pub fn by_holder_with_code(&self, user: &User) -> Attempt {
+        let account = account_key(&self.0.key, user.tenant_id, &user.email);
+        let groups = vec![
+            Group::of_holder(&self.0.key, account),
+            Group::of_factor(&self.0.key, account),
+        ];
+        Attempt::new(user.tenant_id, Some(user.id), groups)
+    }
+
     /// The lock that refuses this attempt, if there is one: of several, the one that ends last. For before the work, which it saves.
     pub async fn check(
         &self,

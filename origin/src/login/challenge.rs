@@ -6,7 +6,7 @@ use crate::devices::{PresentedDevice, Trust};
 use crate::http::RequestContext;
 use crate::kernel::db::{PgConnection, Transaction};
 use crate::mail::Letter;
-use crate::mfa::{self, Challenge, Method};
+use crate::mfa::{self, Challenge, Checked, Method};
 use crate::rbac;
 use crate::sessions::Authentication;
 
@@ -15,11 +15,15 @@ use super::error::LoginError;
 use super::model::{ChallengeAnswer, Challenged, SignedIn};
 
 impl Desk {
-    /// What somebody has to show beside a right password, on a device that the account knows this well; `None`: nothing.
-    pub(super) fn further_step(&self, user: &User, trust: Trust) -> Option<Method> {
+    /// What somebody may show beside a right password, on a device that the account knows this well; nothing: the password is enough. A second factor
+    /// is asked for on every device.
+    pub(super) fn further_step(&self, user: &User, trust: Trust) -> Vec<Method> {
+        if user.mfa_enabled {
+            return vec![Method::Totp, Method::BackupCode];
+        }
         // A code for an address that nobody has confirmed may keep its account from its holder for good.
         let by_mail = self.app.config().devices.email_code && user.email_verified && trust.is_low();
-        by_mail.then_some(Method::EmailCode)
+        by_mail.then_some(Method::EmailCode).into_iter().collect()
     }
 
     /// Asks for that, of an account that the caller has locked.
@@ -29,13 +33,12 @@ impl Desk {
         context: &RequestContext,
         user: &User,
         device: &PresentedDevice,
-        method: Method,
+        methods: Vec<Method>,
     ) -> Result<Challenged, LoginError> {
         let attempt = self.lockout.at_factor(user);
         if let Some(locked) = self.lockout.check(transaction, &attempt, context.now).await? {
             return Err(locked.into());
         }
-        let methods = vec![method];
         let asked = mfa::open(
             transaction,
             user,
@@ -45,18 +48,17 @@ impl Desk {
             context.entropy(),
         )
         .await??;
-        match method {
-            Method::EmailCode => {
-                let challenge = asked.id;
-                self.mailer
-                    .enqueue(transaction, Letter::SignInCode { challenge })
-                    .await?;
-            }
+        if methods.contains(&Method::EmailCode) {
+            let challenge = asked.id;
+            self.mailer
+                .enqueue(transaction, Letter::SignInCode { challenge })
+                .await?;
         }
+        let names: Vec<&str> = methods.iter().copied().map(<&str>::from).collect();
         let event = Event::of_request(context, EventKind::LoginChallenged)
             .tenant(user.tenant_id)
             .subject(user.id)
-            .detail("method", <&str>::from(method));
+            .detail("methods", names);
         audit::record(transaction, event).await?;
         Ok(Challenged {
             token: asked.token,
@@ -74,17 +76,23 @@ impl Desk {
         let mut transaction = self.app.pool().begin().await?;
         let (user, challenge) = self.waiting(&mut transaction, context, answer, device).await?;
         let attempt = self.lockout.at_factor(&user);
-        let is_right = challenge.methods.contains(&answer.method)
-            && match answer.method {
-                Method::EmailCode => self.mail_codes.recognise(&challenge, &answer.code),
-            };
-        if !is_right {
-            return self.refuse_code(transaction, context, &user, &challenge).await;
+        let locked = self
+            .lockout
+            .check(&mut transaction, &attempt, context.now)
+            .await?;
+        let checked = if locked.is_none() && challenge.methods.contains(&answer.shown.method) {
+            self.check_code(&mut transaction, context, &user, &answer.shown, Some(&challenge))
+                .await?
+        } else {
+            Checked::Wrong
+        };
+        if checked != Checked::Right {
+            let refusal = LoginError::of_code(checked);
+            return self
+                .refuse_code(transaction, context, &user, &challenge, refusal)
+                .await;
         }
-        if let Some(locked) = self.lockout.pass(&mut transaction, &attempt, context.now).await? {
-            let refusal = LoginError::Locked(locked);
-            return Self::refuse_answer(transaction, context, &user, refusal).await;
-        }
+        self.lockout.pass(&mut transaction, &attempt, context.now).await?;
         match user.status {
             UserStatus::Active => {}
             UserStatus::Locked => {
@@ -97,8 +105,9 @@ impl Desk {
         mfa::answer(&mut transaction, &challenge).await?;
         let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
         let moment = issuing_moment(context, &user)?;
-        let how = match answer.method {
+        let how = match answer.shown.method {
             Method::EmailCode => Authentication::by_password_and_mail(context.now),
+            Method::Totp | Method::BackupCode => Authentication::by_password_and_code(context.now),
         };
         let entrance = self
             .open_session(&mut transaction, context, &user, device, how)
@@ -141,8 +150,8 @@ impl Desk {
         context: &RequestContext,
         user: &User,
         challenge: &Challenge,
+        refusal: LoginError,
     ) -> Result<T, LoginError> {
-        let refusal = LoginError::InvalidCode;
         let event = refused(context, user, &refusal);
         let attempt = self.lockout.at_factor(user);
         let locked = self

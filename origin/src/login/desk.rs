@@ -12,7 +12,7 @@ use crate::kernel::db::PgConnection;
 use crate::kernel::time::Timestamp;
 use crate::lockout::Lockout;
 use crate::mail::{Letter, Mailer};
-use crate::mfa::MailCodes;
+use crate::mfa::{Factors, MailCodes};
 use crate::rate_limit::Limiter;
 use crate::rbac::{self, HeldRoles};
 use crate::recovery::Tickets;
@@ -26,6 +26,7 @@ use super::opening::Entrance;
 /// Where people sign in: what the use cases need, gathered for one request.
 pub(super) struct Desk {
     pub(super) app: AppState,
+    pub(super) factors: Factors,
     pub(super) limiter: Limiter,
     pub(super) lockout: Lockout,
     pub(super) mail_codes: MailCodes,
@@ -40,6 +41,7 @@ impl<S> FromRequestParts<S> for Desk
 where
     S: Sync,
     AppState: FromRef<S>,
+    Factors: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
     MailCodes: FromRef<S>,
@@ -54,6 +56,7 @@ where
     async fn from_request_parts(_parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Ok(Self {
             app: AppState::from_ref(state),
+            factors: Factors::from_ref(state),
             limiter: Limiter::from_ref(state),
             lockout: Lockout::from_ref(state),
             mail_codes: MailCodes::from_ref(state),
@@ -171,7 +174,7 @@ impl Desk {
         Ok(SignedIn::newly(user, entrance, access, context.now))
     }
 
-    async fn access_token(
+    pub(super) async fn access_token(
         &self,
         context: &RequestContext,
         user: &User,

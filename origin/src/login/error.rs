@@ -7,7 +7,8 @@ use crate::accounts::password::UnfitPassword;
 use crate::http::Problem;
 use crate::kernel::passwords::HasherError;
 use crate::lockout::Locked;
-use crate::mfa::TooManyChallenges;
+use crate::mfa::{Checked, Drift, MfaError, TooManyChallenges, invalid_code};
+use crate::reauthentication::ReauthenticationError;
 use crate::recovery::RecoveryError;
 use crate::sessions::SessionsError;
 use crate::tokens::KeysError;
@@ -32,9 +33,21 @@ pub enum LoginError {
     /// The password is right, and the account was suspended by an operator.
     #[error("the account is locked")]
     AccountLocked,
-    /// The answer to a challenge is wrong.
+    /// A code is wrong.
     #[error("the code is wrong")]
-    InvalidCode,
+    InvalidCode(Option<Drift>),
+    /// The account has a stronger way of proving who somebody is, or has not this one.
+    #[error("the method is not one of the account's")]
+    UnavailableMethod,
+    /// The session of the caller has ended while they were asked.
+    #[error("the session is over")]
+    SessionOver,
+    /// A second factor could not be checked.
+    #[error("the second factors are at fault")]
+    Mfa(#[from] MfaError),
+    /// The caller did not name the current password.
+    #[error("the current password was not enough")]
+    Reauthentication(#[from] ReauthenticationError),
     /// No sign-in waits for an answer by this token.
     #[error("the challenge is not good")]
     InvalidMfaToken,
@@ -77,6 +90,14 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    /// The refusal of a code that is not right.
+    pub(super) const fn of_code(checked: Checked) -> Self {
+        match checked {
+            Checked::Drifted(drift) => Self::InvalidCode(Some(drift)),
+            Checked::Right | Checked::Wrong => Self::InvalidCode(None),
+        }
+    }
+
     /// Whether it is the password that was refused, and who tried it has used one attempt up.
     pub(super) const fn is_of_the_password(&self) -> bool {
         matches!(self, Self::InvalidCredentials | Self::AddressUnconfirmed)
@@ -93,7 +114,15 @@ impl From<LoginError> for Problem {
             LoginError::AccountLocked => {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
             }
-            LoginError::InvalidCode => Self::new(ProblemCode::InvalidCode),
+            LoginError::InvalidCode(drift) => invalid_code(drift),
+            LoginError::UnavailableMethod => Self::validation_failed(Vec::new()).field(
+                "method",
+                "unavailable",
+                "The account proves itself in another way: by a code where it has a second factor, and by its password where it has none.",
+            ),
+            LoginError::SessionOver => Self::new(ProblemCode::InvalidToken),
+            LoginError::Mfa(error) => error.into(),
+            LoginError::Reauthentication(error) => error.into(),
             LoginError::InvalidMfaToken => Self::new(ProblemCode::InvalidMfaToken)
                 .detail("It was used, has expired, or had too many wrong codes. Please sign in again."),
             LoginError::TooManyChallenges(TooManyChallenges { retry_after }) => {

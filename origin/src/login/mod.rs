@@ -14,6 +14,7 @@ mod challenge;
 mod cookies;
 mod desk;
 mod error;
+mod factor;
 mod model;
 mod opening;
 mod password;
@@ -21,6 +22,7 @@ mod patience;
 mod registration;
 mod routes;
 mod sign_out;
+mod step_up;
 
 pub use error::LoginError;
 pub use routes::router;

@@ -13,6 +13,7 @@ use crate::mfa::{self, Method, MfaToken, PresentedCode};
 use crate::sessions::{Opened, Session};
 use crate::tokens::AccessToken;
 
+use super::factor::Shown;
 use super::opening::{Entrance, Handout};
 
 /// `POST /auth/register`.
@@ -98,8 +99,7 @@ pub(super) struct AnswerRequest {
 /// The answer to a challenge.
 pub(super) struct ChallengeAnswer {
     pub(super) token: MfaToken,
-    pub(super) method: Method,
-    pub(super) code: PresentedCode,
+    pub(super) shown: Shown,
 }
 
 impl Validate for AnswerRequest {
@@ -109,18 +109,54 @@ impl Validate for AnswerRequest {
         let token = violations.required("mfaToken", self.mfa_token);
         let method = violations.required("method", self.method);
         let code = violations.required("code", self.code);
-        let method = method.and_then(|name| {
-            let method = name.parse().ok();
-            if method.is_none() {
-                violations.add("method", "invalid", "This is not a method of signing in.");
-            }
-            method
-        });
+        let method = method.and_then(|name| parse_method(violations, &name));
         Some(ChallengeAnswer {
             token: MfaToken::presented(token?),
-            method: method?,
-            code: PresentedCode::of(&code?),
+            shown: Shown {
+                method: method?,
+                code: PresentedCode::of(&code?),
+            },
         })
+    }
+}
+
+fn parse_method(violations: &mut Violations, name: &str) -> Option<Method> {
+    let method = name.parse().ok();
+    if method.is_none() {
+        violations.add("method", "invalid", "This is not a method of proving who one is.");
+    }
+    method
+}
+
+/// `POST /auth/mfa/step-up`.
+#[derive(Deserialize)]
+pub(super) struct StepUpRequest {
+    method: Option<String>,
+    code: Option<SecretString>,
+}
+
+/// What somebody who is signed in shows once more.
+pub(super) enum Proof {
+    /// The password.
+    Password(Password),
+    /// A code.
+    Code(Shown),
+}
+
+impl Validate for StepUpRequest {
+    type Valid = Proof;
+
+    fn validate(self, violations: &mut Violations) -> Option<Proof> {
+        let method = violations.required("method", self.method);
+        let code = violations.required("code", self.code);
+        match method? {
+            name if name == "password" => Some(Proof::Password(Password::new(&code?))),
+            name => {
+                let method = parse_method(violations, &name)?;
+                let code = PresentedCode::of(&code?);
+                Some(Proof::Code(Shown { method, code }))
+            }
+        }
     }
 }
 

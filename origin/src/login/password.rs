@@ -143,9 +143,10 @@ impl Desk {
         if let Some(renewed) = renewed {
             accounts::renew_hash(&mut transaction, &user, checked, &renewed).await?;
         }
-        if let Some(method) = self.further_step(&user, claim.trust) {
+        let methods = self.further_step(&user, claim.trust);
+        if !methods.is_empty() {
             let challenged = self
-                .challenge(&mut transaction, context, &user, device, method)
+                .challenge(&mut transaction, context, &user, device, methods)
                 .await?;
             transaction.commit().await?;
             return Ok(Some(Outcome::Challenged(challenged)));

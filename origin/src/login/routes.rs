@@ -1,4 +1,4 @@
-//! `/auth/register`, `/auth/login`, `/auth/login/mfa`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
+//! `/auth/register`, `/auth/login`, `/auth/login/mfa`, `/auth/mfa/step-up`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
@@ -11,8 +11,9 @@ use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::lockout::Lockout;
 use crate::mail::Mailer;
-use crate::mfa::MailCodes;
+use crate::mfa::{Factors, MailCodes};
 use crate::rate_limit::Limiter;
+use crate::reauthentication::CurrentPassword;
 use crate::recovery::Tickets;
 use crate::sessions::Sessions;
 use crate::tokens::{CurrentUser, Tokens};
@@ -22,7 +23,7 @@ use super::desk::Desk;
 use super::error::LoginError;
 use super::model::{
     AnswerRequest, ChallengedView, LoginRequest, Me, OptionalRefreshToken, Outcome, RegisterRequest,
-    SignedInView,
+    SignedInView, StepUpRequest,
 };
 use super::patience::once_more;
 
@@ -31,6 +32,7 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
+    Factors: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
     MailCodes: FromRef<S>,
@@ -44,6 +46,7 @@ where
         .route("/auth/register", post(register))
         .route("/auth/login", post(login))
         .route("/auth/login/mfa", post(answer))
+        .route("/auth/mfa/step-up", post(step_up))
         .route("/auth/refresh", post(refresh))
         .route("/auth/logout", post(logout))
         .route("/auth/me", get(me))
@@ -96,6 +99,21 @@ async fn answer(
         signed_in = desk.answer(&later, &answer, &device).await;
     }
     delivery.deliver(&context, signed_in?)
+}
+
+async fn step_up(
+    desk: Desk,
+    current: CurrentPassword,
+    context: RequestContext,
+    delivery: Delivery,
+    caller: CurrentUser,
+    Valid(proof): Valid<StepUpRequest>,
+) -> Result<Json<SignedInView>, Problem> {
+    let mut stepped_up = desk.step_up(&current, &context, &caller, &proof).await;
+    if let Some(later) = once_more(&desk.app, &context, &stepped_up).await {
+        stepped_up = desk.step_up(&current, &later, &caller, &proof).await;
+    }
+    delivery.deliver(&context, stepped_up?)
 }
 
 async fn refresh(

@@ -200,17 +200,25 @@ fn topic(letter: Letter, found: &Found) -> Option<Topic<'_>> {
         Letter::PasswordChanged { .. } => Some(Topic::PasswordChanged),
         Letter::NewSignIn { .. } => Some(Topic::NewSignIn),
         Letter::SignInCode { .. } => opening.map(Topic::SignInCode),
+        Letter::MfaChanged { .. } => Some(Topic::MfaChanged(detail(found, "change")?.as_str()?)),
+        Letter::BackupCodesLow { .. } => Some(Topic::BackupCodesLow(detail(found, "left")?.as_u64()?)),
     }
 }
 
 /// What the event says of a lock.
 fn lock(found: &Found) -> Option<Lock<'_>> {
-    let Found::Event(event) = found else { return None };
-    let text = |name| event.detail.get(name)?.as_str();
     Some(Lock {
-        of: text("of")?,
-        until: text("until")?.parse().ok()?,
+        of: detail(found, "of")?.as_str()?,
+        until: detail(found, "until")?.as_str()?.parse().ok()?,
     })
+}
+
+/// What else the event says.
+fn detail<'f>(found: &'f Found, name: &str) -> Option<&'f serde_json::Value> {
+    match found {
+        Found::Event(event) => event.detail.get(name),
+        Found::Errand(_) => None,
+    }
 }
 
 /// When, from where, and on what, as far as it is known.

@@ -4,6 +4,8 @@ use crate::kernel::time::{TimeDelta, Timestamp};
 
 use super::model::{Lock, Opening, Topic};
 
+mod factors;
+
 /// One letter, before it is set.
 pub(super) struct Content {
     pub(super) subject: String,
@@ -68,7 +70,9 @@ pub(super) fn content(topic: &Topic<'_>, house: &House<'_>, now: Timestamp) -> C
         Topic::PasswordReset => password_reset(tenant),
         Topic::PasswordChanged => password_changed(tenant),
         Topic::NewSignIn => new_sign_in(tenant),
-        Topic::SignInCode(opening) => sign_in_code(tenant, *opening, now),
+        Topic::SignInCode(opening) => factors::sign_in_code(tenant, *opening, now),
+        Topic::MfaChanged(change) => factors::mfa_changed(tenant, change),
+        Topic::BackupCodesLow(left) => factors::backup_codes_low(tenant, *left),
     }
 }
 
@@ -140,13 +144,13 @@ fn sign_in_locked(tenant: &str, lock: Lock<'_>) -> Content {
     // Nobody should come back a moment too early.
     let until = moment(lock.until + TimeDelta::seconds(59));
     if lock.of == "factor" {
-        return codes_locked(tenant, &until);
+        return factors::codes_locked(tenant, &until);
     }
     let (what, who) = match lock.of {
         "holder" => (
             format!(
-                "Somebody who is signed in to your account with {tenant} has named a wrong current password too often. Until {until} the \
-                 password cannot be changed by who is signed in, nor the account closed."
+                "Somebody who is signed in to your account with {tenant} has named a wrong current password, or a wrong code, too often. Until \
+                 {until} nothing can be changed that asks for either."
             ),
             "somebody may use your device, or a copy of your sign-in. Ask for a new password where you sign in: all devices are signed \
              out by it.",
@@ -178,26 +182,6 @@ fn sign_in_locked(tenant: &str, lock: Lock<'_>) -> Content {
                 "wait until then, or ask for a new password where you sign in, which ends the lock at once.",
             ),
             advice("If it was not", who),
-        ],
-    }
-}
-
-fn codes_locked(tenant: &str, until: &str) -> Content {
-    Content {
-        subject: format!("Too many wrong codes for {tenant}"),
-        heading: "Signing in with a code is locked for a while".to_owned(),
-        blocks: vec![
-            text(format!(
-                "Somebody who knows the password of your account with {tenant} has typed too many wrong codes. Until {until} no code is \
-                 taken, not even the right one."
-            )),
-            Block::Facts,
-            advice("If it was you", "wait until then, and sign in once more."),
-            advice(
-                "If it was not",
-                "somebody knows your password. Ask for a new one at once where you sign in, and change it wherever else you use it. \
-                 Nobody has got in by a code.",
-            ),
         ],
     }
 }
@@ -315,33 +299,6 @@ fn new_sign_in(tenant: &str) -> Content {
             ),
         ],
     }
-}
-
-fn sign_in_code(tenant: &str, opening: Opening<'_>, now: Timestamp) -> Content {
-    let lasting = lasting(opening.expires_at - now);
-    Content {
-        subject: format!("Your code to sign in to {tenant}"),
-        heading: "Your code to sign in".to_owned(),
-        blocks: vec![
-            text(format!(
-                "Somebody, probably you, is signing in to your account with {tenant}, with your password, on a device that we do not know. \
-                 To go on, type this code where you sign in. It is good once, and for {lasting}."
-            )),
-            Block::Code(in_groups(opening.secret)),
-            advice(
-                "If it was not you",
-                "somebody knows your password. Do not give this code to anybody, whoever asks for it: we never do. Ask for a new password at \
-                 once where you sign in, and change it wherever else you use it.",
-            ),
-        ],
-    }
-}
-
-/// `1234 5678`.
-fn in_groups(code: &str) -> String {
-    let characters: Vec<char> = code.chars().collect();
-    let groups: Vec<String> = characters.chunks(4).map(String::from_iter).collect();
-    groups.join(" ")
 }
 
 /// `26 November 2026, 09:30 UTC`.

@@ -73,6 +73,16 @@ pub enum Letter {
         /// What the code answers.
         challenge: ChallengeId,
     },
+    /// What signing in takes was changed.
+    MfaChanged {
+        /// The event `mfa_enabled`, `mfa_disabled` or `backup_codes_replaced`.
+        event: AuditEventId,
+    },
+    /// Few backup codes are left.
+    BackupCodesLow {
+        /// The event `backup_code_used`.
+        event: AuditEventId,
+    },
 }
 
 impl Letter {
@@ -85,7 +95,9 @@ impl Letter {
             | Self::AccountDeleted { event }
             | Self::PasswordReset { event }
             | Self::PasswordChanged { event }
-            | Self::NewSignIn { event } => Subject::Event(event),
+            | Self::NewSignIn { event }
+            | Self::MfaChanged { event }
+            | Self::BackupCodesLow { event } => Subject::Event(event),
             Self::VerifyEmail { ticket } | Self::ResetPassword { ticket } => Subject::Ticket(ticket),
             Self::SignInCode { challenge } => Subject::Challenge(challenge),
         }
@@ -103,7 +115,9 @@ impl Letter {
             | Self::PasswordReset { .. }
             | Self::PasswordChanged { .. }
             | Self::NewSignIn { .. }
-            | Self::SignInCode { .. } => false,
+            | Self::SignInCode { .. }
+            | Self::MfaChanged { .. }
+            | Self::BackupCodesLow { .. } => false,
         }
     }
 
@@ -161,6 +175,10 @@ pub(super) enum Topic<'a> {
     PasswordChanged,
     NewSignIn,
     SignInCode(Opening<'a>),
+    /// What was done, as the event has it.
+    MfaChanged(&'a str),
+    /// How many are left.
+    BackupCodesLow(u64),
 }
 
 /// A link or a code, and until when it is good.

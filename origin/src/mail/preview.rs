@@ -65,6 +65,8 @@ impl LetterKind {
             Self::PasswordChanged => Letter::PasswordChanged { event },
             Self::NewSignIn => Letter::NewSignIn { event },
             Self::SignInCode => Letter::SignInCode { challenge },
+            Self::MfaChanged => Letter::MfaChanged { event },
+            Self::BackupCodesLow => Letter::BackupCodesLow { event },
         }
     }
 }
@@ -106,6 +108,8 @@ fn event() -> RecordedEvent {
         user_agent: Some(USER_AGENT.to_owned()),
         detail: json!({
             "of": "account",
+            "change": "mfa_enabled",
+            "left": 3,
             "until": rfc3339(LetterKind::moment_of_previews() + TimeDelta::minutes(15)),
         }),
         occurred_at: LetterKind::moment_of_previews(),

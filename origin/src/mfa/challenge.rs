@@ -19,7 +19,7 @@ use super::store;
 /// How long a challenge can be answered.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
-/// How many of one account wait at once: whoever has its password could have any number of mails sent otherwise.
+/// How many of one account wait at once where a mail is sent for each: whoever has its password could have any number of them sent otherwise.
 const MOST_WAITING: usize = 5;
 
 /// What a challenge may be answered by. The names are those of the HTTP contract.
@@ -30,6 +30,10 @@ const MOST_WAITING: usize = 5;
 pub enum Method {
     /// The code of a mail, for an account without a second factor that somebody signs in to on an unknown device.
     EmailCode,
+    /// What an authenticator app shows.
+    Totp,
+    /// One of the codes that stand in for the app.
+    BackupCode,
 }
 
 /// The secret by which a client goes on with its sign-in: 256 random bits, or whatever was presented.
@@ -103,7 +107,8 @@ pub async fn open(
     entropy: &dyn Entropy,
 ) -> Result<Result<Asked, TooManyChallenges>, sqlx::Error> {
     let waiting = store::expiries(connection, user, now).await?;
-    if let (true, Some(first)) = (waiting.len() >= MOST_WAITING, waiting.iter().min()) {
+    let is_mailed = methods.contains(&Method::EmailCode);
+    if let (true, Some(first)) = (is_mailed && waiting.len() >= MOST_WAITING, waiting.iter().min()) {
         let left = u64::try_from((*first - now).num_seconds()).unwrap_or_default();
         let retry_after = left.saturating_add(1);
         return Ok(Err(TooManyChallenges { retry_after }));

@@ -34,6 +34,11 @@ impl PresentedCode {
         })
     }
 
+    /// What was typed, normalised; empty if it can be no code.
+    pub(super) fn text(&self) -> &SecretString {
+        &self.0
+    }
+
     /// Whether it is this code. Takes the same time wherever a difference lies.
     #[must_use]
     pub fn is(&self, code: &SecretString) -> bool {

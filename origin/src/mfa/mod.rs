@@ -7,16 +7,28 @@
 //! - Nothing that is stored or queued opens anything: the row knows the digest of the `mfaToken`, and the code of a mail is derived when the
 //!   mail is written, and again when it is answered.
 //! - Wrong codes are counted by [`crate::lockout`] too, for the account, whichever challenges they were for.
-//! - This room writes `sign_in_challenges`; nobody else does.
+//! - Whoever changes what signing in takes ends the other sessions of the account and what waits, and its holder is told.
+//! - This room writes `sign_in_challenges`, `totp_factors` and `backup_codes`; nobody else does.
 
 mod challenge;
 mod code;
+mod enrolment;
+mod error;
+mod factor;
 mod mail_code;
+mod model;
+mod routes;
 mod store;
 mod stored;
 
 pub use challenge::{Asked, Challenge, LIFETIME, Method, MfaToken, TooManyChallenges, end_all, find, open};
 pub use code::PresentedCode;
+pub use enrolment::remove_by_operator;
+pub use error::{MfaError, invalid_code};
+pub use factor::{Checked, Drift, Factors, count_sealed_elsewhere, purge_pending, rewrap};
 pub use mail_code::MailCodes;
+pub use routes::router;
 pub use store::{answer, fail, purge_expired};
-pub use stored::{StoredChallenge, stored};
+pub use stored::{
+    StoredBackupCode, StoredChallenge, StoredFactor, stored, stored_backup_codes, stored_factors,
+};

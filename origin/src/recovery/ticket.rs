@@ -147,7 +147,9 @@ impl Tickets {
             | Letter::AccountDeleted { .. }
             | Letter::PasswordChanged { .. }
             | Letter::NewSignIn { .. }
-            | Letter::SignInCode { .. } => return None,
+            | Letter::SignInCode { .. }
+            | Letter::MfaChanged { .. }
+            | Letter::BackupCodesLow { .. } => return None,
         };
         Some(Errand {
             tenant: ticket.uuid().into(),

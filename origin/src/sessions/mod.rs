@@ -19,6 +19,7 @@ mod inspect;
 mod judge;
 mod keys;
 mod model;
+mod proof;
 mod refresh_token;
 mod store;
 mod stored;
@@ -35,6 +36,7 @@ pub use model::{
     Accepted, Acr, Authentication, ChainOwner, Lifetimes, ListedSession, LiveSession, NewSession, Opened,
     Presented, RevocationReason, Session, Standing,
 };
+pub use proof::strengthen;
 pub use refresh_token::{Link, PresentedToken, RefreshKey, looks_like_refresh_token};
 pub use stored::{StoredSession, stored};
 

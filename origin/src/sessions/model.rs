@@ -65,6 +65,37 @@ impl Authentication {
     }
 }
 
+impl Authentication {
+    /// By a password and a code of an authenticator app, or one that stands in for it, at `time`.
+    #[must_use]
+    pub fn by_password_and_code(time: Timestamp) -> Self {
+        Self::by_password(time).strengthened(time)
+    }
+
+    /// The same once a code was shown as well, at `time`: two factors, whichever the others were.
+    #[must_use]
+    pub fn strengthened(&self, time: Timestamp) -> Self {
+        Self {
+            acr: Acr::Aal2,
+            ..self.repeated("otp", time).repeated("mfa", time)
+        }
+    }
+
+    /// The same once this factor was proved, at `time`.
+    #[must_use]
+    pub fn repeated(&self, factor: &str, time: Timestamp) -> Self {
+        let mut amr = self.amr.clone();
+        if !amr.iter().any(|known| known == factor) {
+            amr.push(factor.to_owned());
+        }
+        Self {
+            time,
+            amr,
+            acr: self.acr,
+        }
+    }
+}
+
 /// How long sessions and their refresh tokens last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
@@ -214,6 +245,8 @@ pub enum RevocationReason {
     PasswordReset,
     /// A service client ended it (RFC 7009).
     ClientRevoked,
+    /// Another session changed what signing in takes.
+    FactorsChanged,
 }
 
 impl RevocationReason {
@@ -231,6 +264,7 @@ impl RevocationReason {
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::ClientRevoked => "client_revoked",
+            Self::FactorsChanged => "factors_changed",
         }
     }
 }

@@ -83,6 +83,7 @@ struct Row {
     kyc_level: i32,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
+    mfa_enabled: bool,
     tokens_not_before: Option<Timestamp>,
 }
 
@@ -126,6 +127,7 @@ impl Row {
                 kyc_level: self.kyc_level,
                 created_at: self.created_at,
                 last_login_at: self.last_login_at,
+                mfa_enabled: self.mfa_enabled,
                 tokens_not_before: self.tokens_not_before,
             },
             tenant_slug: self.slug,
@@ -149,7 +151,7 @@ pub(super) async fn find_live(
                   u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
                   u.role AS "role: Role", u.status AS "status: UserStatus",
                   u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at,
-                  u.tokens_not_before
+                  u.mfa_enabled, u.tokens_not_before
            FROM sessions s
            JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
            JOIN tenants t ON t.id = s.tenant_id
@@ -204,7 +206,7 @@ pub(super) async fn lock_chain(
                   u.email, u.email_verified, u.first_name, u.last_name, u.phone, u.phone_verified,
                   u.role AS "role: Role", u.status AS "status: UserStatus",
                   u.kyc_status AS "kyc_status: KycStatus", u.kyc_level, u.created_at, u.last_login_at,
-                  u.tokens_not_before
+                  u.mfa_enabled, u.tokens_not_before
            FROM sessions s
            JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
            JOIN tenants t ON t.id = s.tenant_id

@@ -9,7 +9,7 @@ use crate::accounts::{self, User};
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::causes;
 use crate::rate_limit::{Limiter, Quota, client_key};
-use crate::sessions::{self, Session};
+use crate::sessions::{self, Acr, Session};
 
 use super::credential::Credential;
 use super::error::TokensError;
@@ -51,8 +51,8 @@ where
 /// Seconds for which somebody who has proved who they are may do what cannot be undone.
 const FRESH_SECONDS: i64 = 300;
 
-/// The same, provided that its holder has proved who they are within the last five minutes, by the token in hand. An account has
-/// no second factor yet that it could ask for.
+/// The same, provided that its holder has proved who they are within the last five minutes, by two factors where the account has a second one, and
+/// that the token in hand says so.
 pub struct FreshUser(pub CurrentUser);
 
 impl<S> FromRequestParts<S> for FreshUser
@@ -71,10 +71,13 @@ where
             .claims
             .auth_time
             .map(|time| context.now.timestamp().saturating_sub(time));
-        if age.is_some_and(|age| age <= FRESH_SECONDS) {
+        let is_fresh = age.is_some_and(|age| age <= FRESH_SECONDS);
+        let strength = user.user.mfa_enabled.then_some(Acr::Aal2.as_str());
+        let is_strong = strength.is_none() || user.claims.acr.as_deref() == strength;
+        if is_fresh && is_strong {
             Ok(Self(user))
         } else {
-            Err(Problem::step_up_required(FRESH_SECONDS))
+            Err(Problem::step_up_required(FRESH_SECONDS, strength))
         }
     }
 }

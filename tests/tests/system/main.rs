@@ -34,6 +34,7 @@ mod rate_limits;
 mod replicas;
 mod request_ids;
 mod revocation;
+mod second_factor;
 mod transport;
 mod venue_roles;
 mod visibility;

@@ -16,6 +16,7 @@ pub use store::find as stored;
 /// The row of an account, without the hash of its password.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of a row, as they are")]
 pub struct StoredAccount {
     id: UserId,
     tenant_id: TenantId,
@@ -26,6 +27,7 @@ pub struct StoredAccount {
     last_name: String,
     phone: Option<String>,
     phone_verified: bool,
+    mfa_enabled: bool,
     role: String,
     status: String,
     kyc_status: KycStatus,

@@ -16,7 +16,7 @@ pub async fn find(
     sqlx::query_as!(
         StoredAccount,
         r#"SELECT id AS "id: UserId", tenant_id AS "tenant_id: TenantId", email, email_verified,
-                  password_hash IS NOT NULL AS "has_password!", first_name, last_name, phone, phone_verified,
+                  password_hash IS NOT NULL AS "has_password!", first_name, last_name, phone, phone_verified, mfa_enabled,
                   role, status, kyc_status AS "kyc_status: KycStatus", kyc_level, preferences, version,
                   created_at, updated_at, last_login_at, last_login_ip AS "last_login_ip: IpAddr",
                   tokens_not_before

@@ -1,7 +1,15 @@
-//! Who is signed in names the current password: a token may have been stolen, a password is known.
+//! Who is signed in names the current password once more: a token may have been stolen, a password is known.
+//!
+//! Invariants:
+//! - Wrong ones are counted, for all sessions of the account together, and nothing is told of a right one either once there were too many.
+//! - Every refusal is in the audit log before it is answered.
+
+mod error;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+
+pub use error::ReauthenticationError;
 
 use crate::accounts;
 use crate::audit::{Event, EventKind};
@@ -11,12 +19,12 @@ use crate::lockout::Lockout;
 use crate::mail::Mailer;
 use crate::tokens::CurrentUser;
 
-use super::error::AccessError;
-
 /// Checks current passwords: what that takes, gathered for one request.
-pub(super) struct CurrentPassword {
-    pub(super) app: AppState,
-    pub(super) mailer: Mailer,
+pub struct CurrentPassword {
+    /// What all rooms share.
+    pub app: AppState,
+    /// Who tells the holder of what was done.
+    pub mailer: Mailer,
     lockout: Lockout,
 }
 
@@ -41,12 +49,12 @@ where
 impl CurrentPassword {
     /// What the current password hashes to, if the caller knows it. Who holds a stolen token must not find it out: wrong ones are counted,
     /// for all sessions of the account together, and nothing is told of a right one either once there were too many.
-    pub(super) async fn check(
+    pub async fn check(
         &self,
         context: &RequestContext,
         caller: &CurrentUser,
         password: Password,
-    ) -> Result<PasswordHash, AccessError> {
+    ) -> Result<PasswordHash, ReauthenticationError> {
         let attempt = self.lockout.by_holder(&caller.user);
         let (stored, locked) = {
             let mut connection = self.app.pool().acquire().await?;
@@ -72,11 +80,11 @@ impl CurrentPassword {
     }
 
     /// Commits the trace of a refusal and the count, and gives the refusal: for a lock, if there is one.
-    pub(super) async fn refuse(
+    pub async fn refuse(
         &self,
         context: &RequestContext,
         caller: &CurrentUser,
-    ) -> Result<AccessError, AccessError> {
+    ) -> Result<ReauthenticationError, ReauthenticationError> {
         let event = Event::of_request(context, EventKind::PasswordRefused)
             .tenant(caller.user.tenant_id)
             .actor(caller.user.id)
@@ -89,6 +97,9 @@ impl CurrentPassword {
             .fail(&mut transaction, &self.mailer, context, &attempt, event)
             .await?;
         transaction.commit().await?;
-        Ok(locked.map_or(AccessError::WrongPassword, AccessError::Locked))
+        Ok(locked.map_or(
+            ReauthenticationError::WrongPassword,
+            ReauthenticationError::Locked,
+        ))
     }
 }
