@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::password::PasswordRules;
 use crate::audit::{self, Event, EventKind};
+use crate::device_keys::{self, Challenges};
 use crate::http::AppState;
 use crate::jobs::{JobError, Jobs};
 use crate::kernel::clock::Clock;
@@ -39,6 +40,7 @@ use crate::{
 #[derive(Clone, FromRef)]
 pub struct App {
     core: AppState,
+    device_challenges: Challenges,
     csrf: CsrfTokens,
     factors: Factors,
     limiter: Limiter,
@@ -85,6 +87,7 @@ impl App {
         let redis = Redis::connect(&config.redis)?;
         let hasher = Hasher::new(&config.passwords.hasher)?;
         Ok(Self {
+            device_challenges: Challenges::new(&config)?,
             csrf: CsrfTokens::new(&config.edge_keys, &config.master_key)?,
             factors: Factors::new(config.master_key.clone()),
             limiter: Limiter::new(redis.clone(), &config.master_key)?,
@@ -133,6 +136,7 @@ impl App {
             .merge(clients::router::<Self>())
             .merge(permissions::router::<Self>())
             .merge(profile::router::<Self>())
+            .merge(device_keys::router::<Self>())
             .merge(mfa::router::<Self>())
             .merge(recovery::router::<Self>())
             .merge(account_export::router::<Self>())
@@ -242,7 +246,8 @@ async fn purge_expired_tickets(app: App, now: Timestamp) -> Result<u64, JobError
 async fn purge_expired_challenges(app: App, now: Timestamp) -> Result<u64, JobError> {
     let mut connection = app.core.pool().acquire().await?;
     let set_ups = mfa::purge_pending(&mut connection, now).await?;
-    Ok(set_ups + mfa::purge_expired(&mut connection, now).await?)
+    let spent = device_keys::purge_spent(&mut connection, now).await?;
+    Ok(set_ups + spent + mfa::purge_expired(&mut connection, now).await?)
 }
 
 async fn purge_login_failures(app: App, now: Timestamp) -> Result<u64, JobError> {

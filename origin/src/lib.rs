@@ -1,7 +1,7 @@
 //! The origin of Portcullis: it owns the credentials. `docs/architecture.md` is the map of its rooms.
 //!
 //! A room may import those left of it: `kernel ← http ← jobs, audit, rate_limit ← mail ← revocations ← accounts ←
-//! devices, sessions, rbac, lockout ← tokens ← reauthentication ← mfa ← recovery ← access, clients, feed, permissions, profile ← login, account_export`. `app` wires them together and `cli` starts them; no room imports
+//! devices, sessions, rbac, lockout ← tokens ← reauthentication, device_keys ← mfa ← recovery ← access, clients, feed, permissions, profile ← login, account_export`. `app` wires them together and `cli` starts them; no room imports
 //! those two.
 
 pub mod access;
@@ -11,6 +11,7 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod clients;
+pub mod device_keys;
 pub mod devices;
 pub mod feed;
 pub mod http;

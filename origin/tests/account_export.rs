@@ -37,6 +37,9 @@ async fn well_known_person(server: &TestServer) -> Person {
            INSERT INTO tickets (id, tenant_id, user_id, purpose, email, digest, issued_at, expires_at)
                SELECT '01890000-0000-7000-8000-000000000042', tenant_id, id, 'reset_password', email,
                       decode(repeat('c5', 32), 'hex'), created_at, created_at + interval '1 hour' FROM users;
+           INSERT INTO device_keys (id, tenant_id, user_id, client_device, algorithm, public_key, kind, created_at)
+               SELECT '01890000-0000-7000-8000-000000000045', tenant_id, id, 'telephone', 'ed25519',
+                      decode(repeat('ca', 32), 'hex'), 'fingerprint', created_at FROM users;
            INSERT INTO totp_factors (id, tenant_id, user_id, sealed, master_key_id, created_at, enabled_at, last_step)
                SELECT '01890000-0000-7000-8000-000000000044', tenant_id, id, decode(repeat('c8', 52), 'hex'), '1', created_at,
                       created_at, 1 FROM users;
@@ -125,6 +128,10 @@ const NOT_ABOUT_A_PERSON: &[(&str, &str)] = &[
         "identifiers alone, for the life of an access token; what led there is among the events",
     ),
     (
+        "spent_challenges",
+        "names nobody, for five minutes; what was signed is among the events",
+    ),
+    (
         "login_failures",
         "names nobody, for a window or a lock; what led there is among the events",
     ),
@@ -142,6 +149,7 @@ const HANDED_OUT: &[(&str, &str)] = &[
     ("devices", "/devices/0"),
     ("tickets", "/tickets/0"),
     ("sign_in_challenges", "/signInChallenges/0"),
+    ("device_keys", "/deviceKeys/0"),
     ("totp_factors", "/totpFactors/0"),
     ("backup_codes", "/backupCodes/0"),
     ("audit_events", "/auditEvents/items/0"),
@@ -176,6 +184,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("tickets.tenant_id", "the account's"),
     ("tickets.user_id", "the account's"),
     ("tickets.digest", "of a secret"),
+    ("device_keys.tenant_id", "the account's"),
+    ("device_keys.user_id", "the account's"),
     ("totp_factors.tenant_id", "the account's"),
     ("totp_factors.user_id", "the account's"),
     ("totp_factors.sealed", "secrets"),
@@ -261,6 +271,7 @@ async fn nobody_gets_what_is_about_somebody_else() {
     assert_eq!(text["tickets"], json!([]));
     assert_eq!(text["signInChallenges"], json!([]));
     assert_eq!(text["totpFactors"], json!([]));
+    assert_eq!(text["deviceKeys"], json!([]));
     assert_eq!(text["backupCodes"], json!([]));
     assert!(!text.to_string().contains("ada@example.com"));
 }

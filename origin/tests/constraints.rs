@@ -24,6 +24,7 @@ INSERT INTO sign_in_challenges VALUES
 INSERT INTO totp_factors VALUES
     ('00000000-0000-0000-0000-0000000000cd', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', '\\x00', '1', 'epoch', NULL, 'epoch', 1);
+INSERT INTO spent_challenges VALUES (decode(repeat('ab', 32), 'hex'), 'epoch');
 INSERT INTO backup_codes VALUES
     ('00000000-0000-0000-0000-0000000000cd', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', decode(repeat('ab', 32), 'hex'), 'epoch');
@@ -41,6 +42,10 @@ INSERT INTO sessions (id, tenant_id, user_id, family_id, mac_key_id, created_at,
 INSERT INTO devices VALUES
     ('00000000-0000-0000-0000-0000000000d2', '00000000-0000-0000-0000-000000000001',
      '00000000-0000-0000-0000-0000000000a1', decode(repeat('cd', 32), 'hex'), NULL, 'epoch', 'epoch');
+INSERT INTO device_keys VALUES
+    ('00000000-0000-0000-0000-0000000000ce', '00000000-0000-0000-0000-000000000001',
+     '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000d2', 'telephone', 'ed25519',
+     decode(repeat('ab', 32), 'hex'), 'faceId', 'epoch', NULL);
 INSERT INTO audit_events (id, type, occurred_at) VALUES ('00000000-0000-0000-0000-0000000000f1', 'logged_in', 'epoch');
 INSERT INTO revocations VALUES
     (1, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', NULL, NULL, 'epoch');
@@ -76,6 +81,7 @@ fn cases() -> Vec<Case> {
         recovery(),
         challenges(),
         factors(),
+        device_keys(),
         login_failures(),
     ]
     .concat()
@@ -419,7 +425,10 @@ fn devices() -> Vec<Case> {
         ),
         (
             "devices_user_id_fkey",
-            devices("user_id = '00000000-0000-0000-0000-0000000000b1'"),
+            format!(
+                "DELETE FROM device_keys; {}",
+                devices("user_id = '00000000-0000-0000-0000-0000000000b1'")
+            ),
         ),
         (
             "devices_token_digest_length_check",
@@ -513,7 +522,7 @@ fn challenges() -> Vec<Case> {
     let other = |columns: &str| {
         format!(
             "INSERT INTO sign_in_challenges
-             SELECT {columns}, device_digest, methods, failures, issued_at, expires_at FROM sign_in_challenges"
+             SELECT {columns}, device_digest, methods, failures, issued_at, expires_at, amr FROM sign_in_challenges"
         )
     };
     vec![
@@ -585,6 +594,40 @@ fn factors() -> Vec<Case> {
         (
             "backup_codes_digest_length_check",
             "UPDATE backup_codes SET digest = '\\x00'".to_owned(),
+        ),
+    ]
+}
+
+/// `device_keys` and `spent_challenges`.
+fn device_keys() -> Vec<Case> {
+    let keys = |set: &str| format!("UPDATE device_keys SET {set}");
+    vec![
+        (
+            "device_keys_pkey",
+            "INSERT INTO device_keys SELECT * FROM device_keys".to_owned(),
+        ),
+        (
+            "device_keys_user_id_fkey",
+            keys("device_id = NULL, user_id = '00000000-0000-0000-0000-0000000000b1'"),
+        ),
+        (
+            "device_keys_device_id_fkey",
+            keys("device_id = gen_random_uuid()"),
+        ),
+        (
+            "device_keys_client_device_length_check",
+            keys("client_device = ''"),
+        ),
+        ("device_keys_public_key_check", keys("algorithm = 'p256'")),
+        ("device_keys_public_key_check", keys("algorithm = 'rsa'")),
+        ("device_keys_kind_check", keys("kind = 'voice'")),
+        (
+            "spent_challenges_pkey",
+            "INSERT INTO spent_challenges SELECT * FROM spent_challenges".to_owned(),
+        ),
+        (
+            "spent_challenges_digest_length_check",
+            "UPDATE spent_challenges SET digest = '\\x00'".to_owned(),
         ),
     ]
 }

@@ -25,6 +25,7 @@ mod clients;
 mod constraints;
 mod cookies;
 mod csrf;
+mod device_keys;
 mod devices;
 mod edge_required;
 mod edge_signature;

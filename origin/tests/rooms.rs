@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["devices", "sessions", "rbac", "lockout"],
     &["tokens"],
-    &["reauthentication"],
+    &["reauthentication", "device_keys"],
     &["mfa"],
     &["recovery"],
     &["access", "clients", "feed", "permissions", "profile"],

@@ -70,6 +70,8 @@ catalogue! {
     InvalidCredentials = "invalid_credentials", 401, "Email or password is wrong";
     /// The code is wrong.
     InvalidCode = "invalid_code", 401, "The code is wrong";
+    /// The signature is not one of the key over a challenge of ours, or the challenge was used or has expired.
+    InvalidSignature = "invalid_signature", 401, "The signature is not valid";
     /// No sign-in waits for a code by this token: it was answered, has expired, or ended with too many wrong codes.
     InvalidMfaToken = "invalid_mfa_token", 401, "The sign-in has to begin anew";
     /// Not a refresh token of ours, or expired, or of an ended session.
@@ -102,6 +104,8 @@ catalogue! {
     MfaAlreadyEnabled = "mfa_already_enabled", 409, "A second factor is enabled already";
     /// The account has none, or no set-up that waits for a code.
     MfaNotEnabled = "mfa_not_enabled", 409, "No second factor is enabled";
+    /// The account has as many credentials of this kind as it may have.
+    TooManyCredentials = "too_many_credentials", 409, "There are too many credentials";
     /// A body of undeclared length, where there is a limit.
     LengthRequired = "length_required", 411, "The length of the body has to be declared";
     /// A venue would be left without an owner.

@@ -5,7 +5,7 @@ use crate::http::{AppState, Problem, RequestContext};
 
 use crate::rate_limit::{Limiter, Quota};
 use crate::tokens::CurrentUser;
-use crate::{accounts, devices, mfa, rbac, recovery, sessions};
+use crate::{accounts, device_keys, devices, mfa, rbac, recovery, sessions};
 
 use super::error::ExportError;
 use super::model::{AccountExport, FORMAT, VenueRoles};
@@ -59,6 +59,7 @@ async fn read(
             held: rbac::stored_held(&mut snapshot, tenant, user).await?,
             given: rbac::stored_given(&mut snapshot, tenant, user).await?,
         },
+        device_keys: device_keys::stored(&mut snapshot, tenant, user).await?,
         totp_factors: mfa::stored_factors(&mut snapshot, tenant, user).await?,
         backup_codes: mfa::stored_backup_codes(&mut snapshot, tenant, user).await?,
         sign_in_challenges: mfa::stored(&mut snapshot, tenant, user).await?,

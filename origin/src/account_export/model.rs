@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::accounts::StoredAccount;
 use crate::audit::StoredEvent;
+use crate::device_keys::StoredDeviceKey;
 use crate::devices::StoredDevice;
 use crate::kernel::excerpt::Excerpt;
 use crate::kernel::time::{Timestamp, as_rfc3339};
@@ -26,6 +27,7 @@ pub(super) struct AccountExport {
     pub(super) sessions: Excerpt<StoredSession>,
     pub(super) devices: Vec<StoredDevice>,
     pub(super) venue_roles: VenueRoles,
+    pub(super) device_keys: Vec<StoredDeviceKey>,
     pub(super) totp_factors: Vec<StoredFactor>,
     pub(super) backup_codes: Vec<StoredBackupCode>,
     pub(super) sign_in_challenges: Vec<StoredChallenge>,

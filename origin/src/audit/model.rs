@@ -73,6 +73,10 @@ pub enum EventKind {
     BackupCodesReplaced,
     /// A backup code has stood in for an authenticator app.
     BackupCodeUsed,
+    /// A key of a device can sign in to an account.
+    DeviceKeyAdded,
+    /// A key of a device can no longer.
+    DeviceKeyRemoved,
     /// All that is stored about an account was handed out to its holder.
     AccountExported,
     /// An account was suspended.
@@ -155,6 +159,8 @@ impl EventKind {
             Self::MfaDisabled => "mfa_disabled",
             Self::BackupCodesReplaced => "backup_codes_replaced",
             Self::BackupCodeUsed => "backup_code_used",
+            Self::DeviceKeyAdded => "device_key_added",
+            Self::DeviceKeyRemoved => "device_key_removed",
             Self::AccountExported => "account_exported",
             Self::AccountLocked => "account_locked",
             Self::AccountUnlocked => "account_unlocked",

@@ -59,7 +59,7 @@ impl Problem {
     pub fn step_up_required(max_age_seconds: i64, acr_values: Option<&'static str>) -> Self {
         let strength = acr_values.map_or_else(String::new, |value| format!(r#"acr_values="{value}", "#));
         let challenge = format!(
-            r#"Bearer error="insufficient_user_authentication", max_age={max_age_seconds}{strength}"#
+            r#"Bearer error="insufficient_user_authentication", {strength}max_age={max_age_seconds}"#
         );
         // A number and a name within a fixed text are always a header value.
         let challenge = HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Bearer"));

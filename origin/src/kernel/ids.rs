@@ -96,6 +96,8 @@ ids! {
     TicketId;
     /// A sign-in that waits for something more than a password.
     ChallengeId;
+    /// A key that lives in a device.
+    DeviceKeyId;
     /// An authenticator app of an account.
     FactorId;
     /// Somebody's wish for a new password, before it is known whose.

@@ -59,6 +59,14 @@ impl Desk {
         self.limiter.enforce(context, "login", &pair, by_pair).await
     }
 
+    /// Counts a sign-in by a device key against the limit of its client, as one by a password is.
+    pub(super) async fn admit_device_key(&self, context: &RequestContext) -> Result<(), Problem> {
+        let quota = Quota::per_minute(self.app.config().limits.login_per_minute_client);
+        self.limiter
+            .enforce(context, "login-device-key", &client_key(context.client_ip), quota)
+            .await
+    }
+
     /// Counts the answer to a challenge against the limit of its client, as a login is: it is the second half of one.
     pub(super) async fn admit_answer(&self, context: &RequestContext) -> Result<(), Problem> {
         let quota = Quota::per_minute(self.app.config().limits.login_per_minute_client);

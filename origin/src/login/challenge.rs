@@ -6,11 +6,10 @@ use crate::devices::{PresentedDevice, Trust};
 use crate::http::RequestContext;
 use crate::kernel::db::{PgConnection, Transaction};
 use crate::mail::Letter;
-use crate::mfa::{self, Challenge, Checked, Method};
-use crate::rbac;
+use crate::mfa::{self, Challenge, Checked, Method, NewChallenge};
 use crate::sessions::Authentication;
 
-use super::desk::{Desk, issuing_moment};
+use super::desk::Desk;
 use super::error::LoginError;
 use super::model::{ChallengeAnswer, Challenged, SignedIn};
 
@@ -19,14 +18,23 @@ impl Desk {
     /// is asked for on every device.
     pub(super) fn further_step(&self, user: &User, trust: Trust) -> Vec<Method> {
         if user.mfa_enabled {
-            return vec![Method::Totp, Method::BackupCode];
+            return Self::second_factor(user);
         }
         // A code for an address that nobody has confirmed may keep its account from its holder for good.
         let by_mail = self.app.config().devices.email_code && user.email_verified && trust.is_low();
         by_mail.then_some(Method::EmailCode).into_iter().collect()
     }
 
-    /// Asks for that, of an account that the caller has locked.
+    /// What somebody may show as the second factor of an account; nothing: it has none.
+    pub(super) fn second_factor(user: &User) -> Vec<Method> {
+        if user.mfa_enabled {
+            vec![Method::Totp, Method::BackupCode]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Asks for that, after what `amr` names, of an account that the caller has locked.
     pub(super) async fn challenge(
         &self,
         transaction: &mut PgConnection,
@@ -34,20 +42,18 @@ impl Desk {
         user: &User,
         device: &PresentedDevice,
         methods: Vec<Method>,
+        amr: Vec<String>,
     ) -> Result<Challenged, LoginError> {
         let attempt = self.lockout.at_factor(user);
         if let Some(locked) = self.lockout.check(transaction, &attempt, context.now).await? {
             return Err(locked.into());
         }
-        let asked = mfa::open(
-            transaction,
-            user,
+        let new = NewChallenge {
             device,
-            &methods,
-            context.now,
-            context.entropy(),
-        )
-        .await??;
+            methods: &methods,
+            amr: &amr,
+        };
+        let asked = mfa::open(transaction, user, &new, context.now, context.entropy()).await??;
         if methods.contains(&Method::EmailCode) {
             let challenge = asked.id;
             self.mailer
@@ -93,28 +99,17 @@ impl Desk {
                 .await;
         }
         self.lockout.pass(&mut transaction, &attempt, context.now).await?;
-        match user.status {
-            UserStatus::Active => {}
-            UserStatus::Locked => {
-                return Self::refuse_answer(transaction, context, &user, LoginError::AccountLocked).await;
-            }
-            UserStatus::Disabled => {
-                return Self::refuse_answer(transaction, context, &user, LoginError::AccountDisabled).await;
-            }
+        if let Err(refusal) = standing(&user) {
+            return Self::refuse_answer(transaction, context, &user, refusal).await;
         }
         mfa::answer(&mut transaction, &challenge).await?;
-        let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
-        let moment = issuing_moment(context, &user)?;
-        let how = match answer.shown.method {
-            Method::EmailCode => Authentication::by_password_and_mail(context.now),
-            Method::Totp | Method::BackupCode => Authentication::by_password_and_code(context.now),
+        let proved = Authentication::of(challenge.amr, context.now);
+        let proved = match answer.shown.method {
+            Method::EmailCode => proved.confirmed_by_mail(context.now),
+            Method::Totp | Method::BackupCode => proved.strengthened(context.now),
         };
-        let entrance = self
-            .open_session(&mut transaction, context, &user, device, how)
-            .await?;
-        let held = rbac::held(&mut transaction, &user, moment).await?;
-        transaction.commit().await?;
-        self.welcome(context, user, entrance, held).await
+        self.let_in(transaction, context, user, device, proved, false)
+            .await
     }
 
     /// The challenge that an answer is for, and its account, locked.
@@ -165,7 +160,8 @@ impl Desk {
         Err(locked.map_or(refusal, LoginError::Locked))
     }
 
-    async fn refuse_answer<T>(
+    /// Commits the trace of a refusal, and refuses.
+    pub(super) async fn refuse_answer<T>(
         mut transaction: Transaction<'_>,
         context: &RequestContext,
         user: &User,
@@ -174,6 +170,15 @@ impl Desk {
         audit::record(&mut transaction, refused(context, user, &refusal)).await?;
         transaction.commit().await?;
         Err(refusal)
+    }
+}
+
+/// Whether an account may be let in, whoever has proved that it is theirs.
+pub(super) fn standing(user: &User) -> Result<(), LoginError> {
+    match user.status {
+        UserStatus::Active => Ok(()),
+        UserStatus::Locked => Err(LoginError::AccountLocked),
+        UserStatus::Disabled => Err(LoginError::AccountDisabled),
     }
 }
 

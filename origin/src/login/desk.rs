@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use crate::accounts::password::PasswordRules;
 use crate::accounts::{self, User};
 use crate::audit::{self, Event, EventKind};
+use crate::device_keys::Challenges;
 use crate::http::{AppState, Problem, RequestContext};
 use crate::kernel::db::PgConnection;
 use crate::kernel::time::Timestamp;
@@ -26,6 +27,7 @@ use super::opening::Entrance;
 /// Where people sign in: what the use cases need, gathered for one request.
 pub(super) struct Desk {
     pub(super) app: AppState,
+    pub(super) device_challenges: Challenges,
     pub(super) factors: Factors,
     pub(super) limiter: Limiter,
     pub(super) lockout: Lockout,
@@ -41,6 +43,7 @@ impl<S> FromRequestParts<S> for Desk
 where
     S: Sync,
     AppState: FromRef<S>,
+    Challenges: FromRef<S>,
     Factors: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
@@ -56,6 +59,7 @@ where
     async fn from_request_parts(_parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         Ok(Self {
             app: AppState::from_ref(state),
+            device_challenges: Challenges::from_ref(state),
             factors: Factors::from_ref(state),
             limiter: Limiter::from_ref(state),
             lockout: Lockout::from_ref(state),

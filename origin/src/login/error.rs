@@ -36,6 +36,9 @@ pub enum LoginError {
     /// A code is wrong.
     #[error("the code is wrong")]
     InvalidCode(Option<Drift>),
+    /// The signature is none of a key of the account over a challenge of ours.
+    #[error("the signature is wrong")]
+    InvalidSignature,
     /// The account has a stronger way of proving who somebody is, or has not this one.
     #[error("the method is not one of the account's")]
     UnavailableMethod,
@@ -115,6 +118,7 @@ impl From<LoginError> for Problem {
                 Self::new(ProblemCode::AccountLocked).retry_after(LOCKED_RETRY_AFTER_SECONDS)
             }
             LoginError::InvalidCode(drift) => invalid_code(drift),
+            LoginError::InvalidSignature => Self::new(ProblemCode::InvalidSignature),
             LoginError::UnavailableMethod => Self::validation_failed(Vec::new()).field(
                 "method",
                 "unavailable",

@@ -13,6 +13,7 @@ mod admission;
 mod challenge;
 mod cookies;
 mod desk;
+mod device_key;
 mod error;
 mod factor;
 mod model;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::fields::{parse_email, parse_name, parse_new_password, parse_phone};
 use crate::accounts::{EmailAddress, NewUser, User, UserView};
+use crate::device_keys::{Signed, SignedRequest};
 use crate::http::{Validate, Violations};
 use crate::kernel::ids::SessionId;
 use crate::kernel::passwords::Password;
@@ -133,6 +134,8 @@ fn parse_method(violations: &mut Violations, name: &str) -> Option<Method> {
 pub(super) struct StepUpRequest {
     method: Option<String>,
     code: Option<SecretString>,
+    #[serde(flatten)]
+    signed: SignedRequest,
 }
 
 /// What somebody who is signed in shows once more.
@@ -141,15 +144,20 @@ pub(super) enum Proof {
     Password(Password),
     /// A code.
     Code(Shown),
+    /// A signature by a key of a device.
+    DeviceKey(Signed),
 }
 
 impl Validate for StepUpRequest {
     type Valid = Proof;
 
     fn validate(self, violations: &mut Violations) -> Option<Proof> {
-        let method = violations.required("method", self.method);
+        let method = violations.required("method", self.method)?;
+        if method == "biometric" {
+            return self.signed.validate(violations).map(Proof::DeviceKey);
+        }
         let code = violations.required("code", self.code);
-        match method? {
+        match method {
             name if name == "password" => Some(Proof::Password(Password::new(&code?))),
             name => {
                 let method = parse_method(violations, &name)?;

@@ -1,16 +1,18 @@
 //! What a good sign-in opens: a session, on a device that is known from then on.
 
-use crate::accounts::User;
+use crate::accounts::{self, User};
 use crate::audit::{self, EventKind};
 use crate::devices::{self, DeviceToken, PresentedDevice, Trust};
 use crate::http::RequestContext;
-use crate::kernel::db::PgConnection;
+use crate::kernel::db::{PgConnection, Transaction};
 use crate::kernel::ids::AuditEventId;
 use crate::mail::Letter;
+use crate::rbac;
 use crate::sessions::{Authentication, NewSession, Opened};
 
-use super::desk::{Desk, owner_of, session_event};
+use super::desk::{Desk, issuing_moment, owner_of, session_event};
 use super::error::LoginError;
+use super::model::SignedIn;
 
 /// A session that was just opened, and the device it is on.
 pub(super) struct Entrance {
@@ -70,12 +72,32 @@ impl Desk {
         })
     }
 
-    /// Writes to the account where its password alone was not enough to be sure of who has entered.
-    pub(super) async fn announce(
+    /// Opens a session for an account that the caller has locked, commits, and makes its tokens. `announced`: its holder is written to where the
+    /// device is not known.
+    pub(super) async fn let_in(
         &self,
-        transaction: &mut PgConnection,
-        entrance: &Entrance,
-    ) -> Result<(), LoginError> {
+        mut transaction: Transaction<'_>,
+        context: &RequestContext,
+        user: User,
+        device: &PresentedDevice,
+        proved: Authentication,
+        announced: bool,
+    ) -> Result<SignedIn, LoginError> {
+        let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
+        let moment = issuing_moment(context, &user)?;
+        let entrance = self
+            .open_session(&mut transaction, context, &user, device, proved)
+            .await?;
+        if announced {
+            self.announce(&mut transaction, &entrance).await?;
+        }
+        let held = rbac::held(&mut transaction, &user, moment).await?;
+        transaction.commit().await?;
+        self.welcome(context, user, entrance, held).await
+    }
+
+    /// Writes to the account where its password alone was not enough to be sure of who has entered.
+    async fn announce(&self, transaction: &mut PgConnection, entrance: &Entrance) -> Result<(), LoginError> {
         if entrance.trust.is_low() {
             let letter = Letter::NewSignIn {
                 event: entrance.event,

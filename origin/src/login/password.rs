@@ -7,10 +7,9 @@ use crate::http::RequestContext;
 use crate::kernel::ids::{TenantId, UserId};
 use crate::kernel::passwords::{Password, PasswordHash};
 use crate::lockout::Attempt;
-use crate::rbac;
 use crate::sessions::Authentication;
 
-use super::desk::{Desk, issuing_moment};
+use super::desk::Desk;
 use super::error::LoginError;
 use super::model::{Outcome, PasswordLogin};
 
@@ -144,24 +143,18 @@ impl Desk {
             accounts::renew_hash(&mut transaction, &user, checked, &renewed).await?;
         }
         let methods = self.further_step(&user, claim.trust);
-        if !methods.is_empty() {
-            let challenged = self
-                .challenge(&mut transaction, context, &user, device, methods)
+        let proved = Authentication::by_password(context.now);
+        if methods.is_empty() {
+            let signed_in = self
+                .let_in(transaction, context, user, device, proved, true)
                 .await?;
-            transaction.commit().await?;
-            return Ok(Some(Outcome::Challenged(challenged)));
+            return Ok(Some(Outcome::SignedIn(Box::new(signed_in))));
         }
-        let user = accounts::note_login(&mut transaction, user, context.now, context.client_ip).await?;
-        let moment = issuing_moment(context, &user)?;
-        let how = Authentication::by_password(context.now);
-        let entrance = self
-            .open_session(&mut transaction, context, &user, device, how)
+        let challenged = self
+            .challenge(&mut transaction, context, &user, device, methods, proved.amr)
             .await?;
-        self.announce(&mut transaction, &entrance).await?;
-        let held = rbac::held(&mut transaction, &user, moment).await?;
         transaction.commit().await?;
-        let signed_in = self.welcome(context, user, entrance, held).await?;
-        Ok(Some(Outcome::SignedIn(Box::new(signed_in))))
+        Ok(Some(Outcome::Challenged(challenged)))
     }
 
     /// A fresh hash of a password that has just been found to match, where what is stored is outdated. A server that is too busy

@@ -1,4 +1,4 @@
-//! `/auth/register`, `/auth/login`, `/auth/login/mfa`, `/auth/mfa/step-up`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
+//! `/auth/register`, `/auth/login`, `/auth/login/mfa`, `/auth/biometric/login`, `/auth/mfa/step-up`, `/auth/refresh`, `/auth/logout`, `/auth/me`.
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use crate::accounts::password::PasswordRules;
+use crate::device_keys::{Challenges, SignedRequest};
 use crate::devices::PresentedDevice;
 use crate::http::{AppState, Problem, RequestContext, Valid};
 use crate::lockout::Lockout;
@@ -32,6 +33,7 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     AppState: FromRef<S>,
+    Challenges: FromRef<S>,
     Factors: FromRef<S>,
     Limiter: FromRef<S>,
     Lockout: FromRef<S>,
@@ -46,6 +48,7 @@ where
         .route("/auth/register", post(register))
         .route("/auth/login", post(login))
         .route("/auth/login/mfa", post(answer))
+        .route("/auth/biometric/login", post(login_by_device_key))
         .route("/auth/mfa/step-up", post(step_up))
         .route("/auth/refresh", post(refresh))
         .route("/auth/logout", post(logout))
@@ -80,10 +83,29 @@ async fn login(
     if let Some(later) = once_more(&desk.app, &context, &outcome).await {
         outcome = desk.login(&later, login, &device).await;
     }
-    Ok(match outcome? {
-        Outcome::SignedIn(signed_in) => delivery.deliver(&context, *signed_in)?.into_response(),
+    outcome_of(&context, delivery, outcome?)
+}
+
+fn outcome_of(context: &RequestContext, delivery: Delivery, outcome: Outcome) -> Result<Response, Problem> {
+    Ok(match outcome {
+        Outcome::SignedIn(signed_in) => delivery.deliver(context, *signed_in)?.into_response(),
         Outcome::Challenged(challenged) => Json(ChallengedView::from(challenged)).into_response(),
     })
+}
+
+async fn login_by_device_key(
+    desk: Desk,
+    context: RequestContext,
+    delivery: Delivery,
+    device: PresentedDevice,
+    Valid(signed): Valid<SignedRequest>,
+) -> Result<Response, Problem> {
+    desk.admit_device_key(&context).await?;
+    let mut outcome = desk.login_by_device_key(&context, &signed, &device).await;
+    if let Some(later) = once_more(&desk.app, &context, &outcome).await {
+        outcome = desk.login_by_device_key(&later, &signed, &device).await;
+    }
+    outcome_of(&context, delivery, outcome?)
 }
 
 async fn answer(

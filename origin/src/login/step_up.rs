@@ -31,6 +31,7 @@ impl Desk {
         match proof {
             Proof::Password(password) => self.step_up_by_password(current, context, caller, password).await,
             Proof::Code(shown) => self.step_up_by_code(context, caller, shown).await,
+            Proof::DeviceKey(signed) => self.step_up_by_device_key(context, caller, signed).await,
         }
     }
 
@@ -104,7 +105,7 @@ impl Desk {
         self.welcome_back(context, user, &session, token).await
     }
 
-    async fn note_proof(
+    pub(super) async fn note_proof(
         &self,
         transaction: &mut PgConnection,
         context: &RequestContext,
@@ -125,7 +126,7 @@ impl Desk {
         Ok(stepped_up)
     }
 
-    async fn welcome_back(
+    pub(super) async fn welcome_back(
         &self,
         context: &RequestContext,
         user: User,

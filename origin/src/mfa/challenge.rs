@@ -75,6 +75,8 @@ pub struct Challenge {
     pub user: UserId,
     /// What it may be answered by; never empty.
     pub methods: Vec<Method>,
+    /// Which factors were proved before it (RFC 8176).
+    pub amr: Vec<String>,
     /// How many wrong codes it was answered with: fewer than five.
     pub failures: i16,
     /// Until when it can be answered.
@@ -97,17 +99,26 @@ pub struct TooManyChallenges {
     pub retry_after: u64,
 }
 
+/// What is to be asked, and of whom.
+pub struct NewChallenge<'c> {
+    /// From where; known or not.
+    pub device: &'c PresentedDevice,
+    /// What it may be answered by; not empty.
+    pub methods: &'c [Method],
+    /// Which factors were proved before (RFC 8176); not empty.
+    pub amr: &'c [String],
+}
+
 /// Makes a challenge for an account that the caller has locked.
 pub async fn open(
     connection: &mut PgConnection,
     user: &User,
-    device: &PresentedDevice,
-    methods: &[Method],
+    new: &NewChallenge<'_>,
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<Result<Asked, TooManyChallenges>, sqlx::Error> {
     let waiting = store::expiries(connection, user, now).await?;
-    let is_mailed = methods.contains(&Method::EmailCode);
+    let is_mailed = new.methods.contains(&Method::EmailCode);
     if let (true, Some(first)) = (is_mailed && waiting.len() >= MOST_WAITING, waiting.iter().min()) {
         let left = u64::try_from((*first - now).num_seconds()).unwrap_or_default();
         let retry_after = left.saturating_add(1);
@@ -117,8 +128,7 @@ pub async fn open(
         id: ChallengeId::generate(now, entropy),
         token: MfaToken(generate_secret(entropy)),
     };
-    let digest = device.digest();
-    store::insert(connection, user, &asked, &digest, methods, now, now + LIFETIME).await?;
+    store::insert(connection, user, &asked, new, now, now + LIFETIME).await?;
     Ok(Ok(asked))
 }
 

@@ -21,7 +21,9 @@ mod routes;
 mod store;
 mod stored;
 
-pub use challenge::{Asked, Challenge, LIFETIME, Method, MfaToken, TooManyChallenges, end_all, find, open};
+pub use challenge::{
+    Asked, Challenge, LIFETIME, Method, MfaToken, NewChallenge, TooManyChallenges, end_all, find, open,
+};
 pub use code::PresentedCode;
 pub use enrolment::remove_by_operator;
 pub use error::{MfaError, invalid_code};

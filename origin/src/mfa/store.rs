@@ -6,7 +6,7 @@ use crate::kernel::ids::{ChallengeId, Id as _, TenantId, UserId};
 use crate::kernel::secret_digest::SecretDigest;
 use crate::kernel::time::Timestamp;
 
-use super::challenge::{Asked, Challenge, Method};
+use super::challenge::{Asked, Challenge, Method, NewChallenge};
 
 /// How many wrong codes end a challenge.
 const MOST_FAILURES: i16 = 5;
@@ -15,23 +15,23 @@ pub(super) async fn insert(
     connection: &mut PgConnection,
     user: &User,
     asked: &Asked,
-    device: &SecretDigest,
-    methods: &[Method],
+    new: &NewChallenge<'_>,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let digest = asked.token.digest().to_bytes();
-    let device = device.to_bytes();
+    let device = new.device.digest().to_bytes();
     sqlx::query!(
-        "INSERT INTO sign_in_challenges (id, tenant_id, user_id, token_digest, device_digest, methods,
+        "INSERT INTO sign_in_challenges (id, tenant_id, user_id, token_digest, device_digest, methods, amr,
                                          issued_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         asked.id.uuid(),
         user.tenant_id.uuid(),
         user.id.uuid(),
         digest.as_slice(),
         device.as_slice(),
-        methods as &[Method],
+        new.methods as &[Method],
+        new.amr,
         now,
         expires_at,
     )
@@ -65,7 +65,7 @@ pub(super) async fn find(
     sqlx::query_as!(
         Challenge,
         r#"SELECT id AS "id: ChallengeId", tenant_id AS "tenant: TenantId", user_id AS "user: UserId",
-                  methods AS "methods: Vec<Method>", failures, expires_at
+                  methods AS "methods: Vec<Method>", amr, failures, expires_at
            FROM sign_in_challenges WHERE id = $1 AND expires_at > $2"#,
         id.uuid(),
         now,
@@ -85,7 +85,7 @@ pub(super) async fn find_by_token(
     sqlx::query_as!(
         Challenge,
         r#"SELECT id AS "id: ChallengeId", tenant_id AS "tenant: TenantId", user_id AS "user: UserId",
-                  methods AS "methods: Vec<Method>", failures, expires_at
+                  methods AS "methods: Vec<Method>", amr, failures, expires_at
            FROM sign_in_challenges WHERE token_digest = $1 AND device_digest = $2 AND expires_at > $3"#,
         digest.as_slice(),
         device.as_slice(),

@@ -54,25 +54,30 @@ impl Authentication {
         }
     }
 
-    /// By a password and the code of a mail, at `time`. A mailbox is no authenticator of its own (NIST SP 800-63B-4 §3.1.3.1), so that this
-    /// is no stronger than a password, though another channel was used.
+    /// By a key that lives in a device, at `time`. What the device asks before it signs, nobody else knows: it is one factor.
     #[must_use]
-    pub fn by_password_and_mail(time: Timestamp) -> Self {
+    pub fn by_device_key(time: Timestamp) -> Self {
+        Self::of(vec!["swk".to_owned()], time)
+    }
+
+    /// By one factor, or what counts as one, at `time`.
+    #[must_use]
+    pub fn of(amr: Vec<String>, time: Timestamp) -> Self {
         Self {
-            amr: vec!["pwd".to_owned(), "mca".to_owned()],
-            ..Self::by_password(time)
+            time,
+            amr,
+            acr: Acr::Aal1,
         }
     }
-}
 
-impl Authentication {
-    /// By a password and a code of an authenticator app, or one that stands in for it, at `time`.
+    /// The same once the code of a mail was typed as well, at `time`. A mailbox is no authenticator of its own (NIST SP 800-63B-4 §3.1.3.1), so that
+    /// this is no stronger, though another channel was used.
     #[must_use]
-    pub fn by_password_and_code(time: Timestamp) -> Self {
-        Self::by_password(time).strengthened(time)
+    pub fn confirmed_by_mail(&self, time: Timestamp) -> Self {
+        self.repeated("mca", time)
     }
 
-    /// The same once a code was shown as well, at `time`: two factors, whichever the others were.
+    /// The same once a code of an authenticator app was shown as well, or one that stands in for it, at `time`: two factors, whichever the other was.
     #[must_use]
     pub fn strengthened(&self, time: Timestamp) -> Self {
         Self {

@@ -51,8 +51,30 @@ where
 /// Seconds for which somebody who has proved who they are may do what cannot be undone.
 const FRESH_SECONDS: i64 = 300;
 
-/// The same, provided that its holder has proved who they are within the last five minutes, by two factors where the account has a second one, and
-/// that the token in hand says so.
+/// The same, provided that its holder has proved who they are within the last five minutes, and that the token in hand says so.
+pub struct RecentUser(pub CurrentUser);
+
+impl<S> FromRequestParts<S> for RecentUser
+where
+    S: Send + Sync,
+    AppState: FromRef<S>,
+    Limiter: FromRef<S>,
+    Tokens: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let context = RequestContext::from_request_parts(parts, state).await?;
+        let user = CurrentUser::from_request_parts(parts, state).await?;
+        if user.age(&context).is_some_and(|age| age <= FRESH_SECONDS) {
+            Ok(Self(user))
+        } else {
+            Err(Problem::step_up_required(FRESH_SECONDS, None))
+        }
+    }
+}
+
+/// The same, by two factors where the account has a second one: for what cannot be undone.
 pub struct FreshUser(pub CurrentUser);
 
 impl<S> FromRequestParts<S> for FreshUser
@@ -67,11 +89,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let context = RequestContext::from_request_parts(parts, state).await?;
         let user = CurrentUser::from_request_parts(parts, state).await?;
-        let age = user
-            .claims
-            .auth_time
-            .map(|time| context.now.timestamp().saturating_sub(time));
-        let is_fresh = age.is_some_and(|age| age <= FRESH_SECONDS);
+        let is_fresh = user.age(&context).is_some_and(|age| age <= FRESH_SECONDS);
         let strength = user.user.mfa_enabled.then_some(Acr::Aal2.as_str());
         let is_strong = strength.is_none() || user.claims.acr.as_deref() == strength;
         if is_fresh && is_strong {
@@ -79,6 +97,14 @@ where
         } else {
             Err(Problem::step_up_required(FRESH_SECONDS, strength))
         }
+    }
+}
+
+impl CurrentUser {
+    /// Seconds since its holder has proved who they are, as far as the token says.
+    fn age(&self, context: &RequestContext) -> Option<i64> {
+        let time = self.claims.auth_time?;
+        Some(context.now.timestamp().saturating_sub(time))
     }
 }
 

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub use credential::Credential;
 pub use csrf::{CsrfKeyError, CsrfTokens, guard};
-pub use current_user::{CurrentUser, FreshUser};
+pub use current_user::{CurrentUser, FreshUser, RecentUser};
 pub use error::{KeysError, TokensError};
 pub use explain::Explanation;
 pub use keyring::PublishedSet;

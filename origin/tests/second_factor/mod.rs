@@ -145,7 +145,7 @@ pub(crate) async fn answer(server: &TestServer, token: &str, method: &str, code:
 }
 
 /// Signs in with the password and what the app shows.
-async fn login_with(server: &TestServer, app: &App) -> Person {
+pub(crate) async fn login_with(server: &TestServer, app: &App) -> Person {
     let token = challenged(server).await;
     let answered = answer(server, &token, "totp", &app.code(server)).await;
     Person::of(body_of(answered, StatusCode::OK).await)

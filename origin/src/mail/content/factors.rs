@@ -59,14 +59,30 @@ pub(super) fn mfa_changed(tenant: &str, change: &str) -> Content {
             format!("No second factor protects your account with {tenant} any more"),
             "Your second factor was removed",
             format!(
-                "Signing in to your account with {tenant} takes nothing but the password from now on. Backup codes are of no use any more."
+                "Signing in to your account with {tenant} takes nothing but the password from now on. Backup codes are of no use any more. \
+                 All other devices were signed out."
             ),
         ),
         "backup_codes_replaced" => (
             format!("Your account with {tenant} has new backup codes"),
             "You have new backup codes",
             format!(
-                "New backup codes were made for your account with {tenant}. Those you had before are of no use any more."
+                "New backup codes were made for your account with {tenant}. Those you had before are of no use any more. \
+                 All other devices were signed out."
+            ),
+        ),
+        "device_key_added" => (
+            format!("A device can sign in to your account with {tenant} by itself"),
+            "A key of a device was added",
+            format!(
+                "From now on a device can sign in to your account with {tenant} by a face or a finger, without the password."
+            ),
+        ),
+        "device_key_removed" => (
+            format!("A device can no longer sign in to your account with {tenant} by itself"),
+            "A key of a device was removed",
+            format!(
+                "A device that could sign in to your account with {tenant} by a face or a finger can no longer."
             ),
         ),
         _ => (
@@ -74,7 +90,7 @@ pub(super) fn mfa_changed(tenant: &str, change: &str) -> Content {
             "You have a second factor",
             format!(
                 "Signing in to your account with {tenant} takes a code of your authenticator app from now on, beside the password. Keep the backup codes \
-                 where you find them without your telephone: each stands in for the app once."
+                 where you find them without your telephone: each stands in for the app once. All other devices were signed out."
             ),
         ),
     };
@@ -82,12 +98,12 @@ pub(super) fn mfa_changed(tenant: &str, change: &str) -> Content {
         subject,
         heading: heading.to_owned(),
         blocks: vec![
-            text(format!("{what} All other devices were signed out.")),
+            text(what),
             Block::Facts,
             advice("If it was you", "there is nothing to do."),
             advice(
                 "If it was not",
-                "somebody is signed in to your account and knows your password. Ask for a new one at once where you sign in: that signs all devices out. Then \
+                "somebody is signed in to your account, and may know your password. Ask for a new one at once where you sign in: that signs all devices out. Then \
                  ask the support to set your second factor right.",
             ),
         ],

@@ -15,6 +15,7 @@ pub use store::{find as stored, find_backup_codes as stored_backup_codes, find_f
 pub struct StoredChallenge {
     id: ChallengeId,
     methods: Vec<String>,
+    amr: Vec<String>,
     failures: i16,
     #[serde(with = "as_rfc3339")]
     issued_at: Timestamp,

@@ -13,7 +13,7 @@ pub async fn find(
 ) -> Result<Vec<StoredChallenge>, sqlx::Error> {
     sqlx::query_as!(
         StoredChallenge,
-        r#"SELECT id AS "id: ChallengeId", methods, failures, issued_at, expires_at
+        r#"SELECT id AS "id: ChallengeId", methods, amr, failures, issued_at, expires_at
            FROM sign_in_challenges WHERE tenant_id = $1 AND user_id = $2 ORDER BY issued_at DESC, id DESC"#,
         tenant.uuid(),
         user.uuid(),
